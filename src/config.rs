@@ -1,0 +1,259 @@
+//! What the operator wrote. One TOML file, read strictly: an unknown key is an error that names its line.
+//! [`crate::plan`] turns it into what it means; nothing else in the program reads these types.
+//!
+//! Paths are relative to the folder of the configuration file.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::error::{Error, Kind, Result};
+
+/// A configuration with the text it was read from, kept so that later errors can point at a line.
+#[derive(Debug)]
+pub struct ConfigFile {
+    /// Where it was read from.
+    pub path: PathBuf,
+    /// Its text.
+    pub text: String,
+    /// What it says.
+    pub config: Config,
+}
+
+impl ConfigFile {
+    /// Reads and parses `path`.
+    ///
+    /// # Errors
+    /// [`Kind::Config`] when the file cannot be read, is not TOML, or has an unknown, missing or mistyped key.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(|e| {
+            Error::new(Kind::Config, format!("cannot read the configuration {}", path.display()))
+                .help(
+                    "give the path of an existing TOML file with --config; the README has one to start from",
+                )
+                .caused_by(e)
+        })?;
+        Self::parse(path, text)
+    }
+
+    /// Parses `text` as if it had been read from `path`.
+    ///
+    /// # Errors
+    /// As [`ConfigFile::read`].
+    pub fn parse(path: &Path, text: String) -> Result<Self> {
+        match toml::from_str::<Config>(&text) {
+            Ok(config) => Ok(Self { path: path.to_owned(), text, config }),
+            Err(e) => {
+                let span = e.span().unwrap_or(0..0);
+                let line = line_of(&text, span.start);
+                let message = e.message().lines().next().unwrap_or("not valid TOML").to_owned();
+                Err(Error::new(Kind::Config, format!("{}, line {line}: {message}", path.display()))
+                    .at(path, &text, span, message)
+                    .help("`gridpatrol schema config` prints every key with its meaning and default"))
+            }
+        }
+    }
+
+    /// An error that points at `span` of this file. `key` is the key at fault, such as `camera.zone.polygon`.
+    pub fn fault(&self, key: &str, span: std::ops::Range<usize>, what: impl Into<String>) -> Error {
+        let line = line_of(&self.text, span.start);
+        let what = what.into();
+        Error::new(Kind::Config, format!("{}, line {line}, {key}: {what}", self.path.display()))
+            .at(&self.path, &self.text, span, what)
+    }
+
+    /// As [`ConfigFile::fault`], but without showing the line: it holds a secret, and errors end up in logs.
+    pub fn secret_fault(&self, key: &str, span: std::ops::Range<usize>, what: &str) -> Error {
+        let line = line_of(&self.text, span.start);
+        Error::new(Kind::Config, format!("{}, line {line}, {key}: {what}", self.path.display()))
+    }
+
+    /// `path` as the operator meant it: relative to the folder of this file.
+    pub fn resolve(&self, path: &Path) -> PathBuf {
+        self.path.parent().unwrap_or(Path::new("")).join(path)
+    }
+}
+
+/// The number, from 1, of the line that byte `at` of `text` is on.
+fn line_of(text: &str, at: usize) -> usize {
+    text.bytes().take(at).filter(|&byte| byte == b'\n').count() + 1
+}
+
+/// The whole configuration.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Which box this is.
+    pub edge: EdgeConfig,
+    /// The detector.
+    #[serde(default)]
+    pub model: ModelConfig,
+    /// The broker that cases are published to.
+    #[serde(default)]
+    pub mqtt: MqttConfig,
+    /// Where state, the outbox and evidence are kept.
+    #[serde(default)]
+    pub storage: StorageConfig,
+    /// The local status page.
+    #[serde(default)]
+    pub web: WebConfig,
+    /// The cameras, at least one.
+    #[serde(default, rename = "camera")]
+    pub cameras: Vec<CameraConfig>,
+}
+
+/// Which box this is.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EdgeConfig {
+    /// Code of the street or town the box belongs to, e.g. `410102007`. Part of every topic.
+    #[schemars(with = "String")]
+    pub street: Spanned<String>,
+    /// Name of this box, unique in its street, e.g. `box-017`. Part of every topic and of the MQTT client id.
+    #[schemars(with = "String")]
+    #[serde(rename = "box")]
+    pub box_id: Spanned<String>,
+    /// Time zone of messages and captions, an IANA name. Default `Asia/Shanghai`.
+    #[schemars(with = "Option<String>")]
+    pub timezone: Option<Spanned<String>>,
+    /// How strictly grid IDs are checked. Default `opaque`.
+    #[serde(default)]
+    pub grid_profile: GridProfile,
+}
+
+/// How strictly grid IDs are checked.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum GridProfile {
+    /// 1 to 32 of `0-9 A-Z a-z . _ -`.
+    #[default]
+    Opaque,
+    /// The 15-digit unit grid of GB/T 47678.3: county 6, street 3, community 3, sequence 3.
+    #[serde(rename = "gb-t-47678.3")]
+    GbT47678,
+    /// The 20-digit community-service grid of CJ/T 349-2010.
+    #[serde(rename = "cj-t-349")]
+    CjT349,
+}
+
+/// The detector.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ModelConfig {
+    /// Folder of the model: `model.toml` and its ONNX file. Default `models/nanodet-g-416`, looked for beside
+    /// the configuration, then in the working directory, then beside the program.
+    #[schemars(with = "Option<PathBuf>")]
+    pub path: Option<Spanned<PathBuf>>,
+    /// The ONNX Runtime library. Default: the environment variable `ORT_DYLIB_PATH`, then where `make setup`
+    /// puts it, then beside the program.
+    #[schemars(with = "Option<PathBuf>")]
+    pub runtime: Option<Spanned<PathBuf>>,
+    /// Threads for one inference. Default 1, which serves several cameras best.
+    #[schemars(with = "Option<u16>")]
+    pub threads: Option<Spanned<u16>>,
+}
+
+/// The broker that cases are published to.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MqttConfig {
+    /// `mqtt://host[:1883]` or `mqtts://host[:8883]`, without user name or password. Default
+    /// `mqtt://127.0.0.1:1883`.
+    #[schemars(with = "Option<String>")]
+    pub url: Option<Spanned<String>>,
+    /// User name, if the broker wants one.
+    pub username: Option<String>,
+    /// File whose first line is the password.
+    #[schemars(with = "Option<PathBuf>")]
+    pub password_file: Option<Spanned<PathBuf>>,
+    /// PEM file of the certificate authority that signed the broker's certificate. Needed for `mqtts`.
+    #[schemars(with = "Option<PathBuf>")]
+    pub ca_file: Option<Spanned<PathBuf>>,
+}
+
+/// Where state, the outbox and evidence are kept.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StorageConfig {
+    /// Folder for the database and the evidence pictures; made if missing. Default `gridpatrol-data`.
+    pub dir: Option<PathBuf>,
+}
+
+/// The local status page.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WebConfig {
+    /// Address and port of the page, loopback only, e.g. `127.0.0.1:8642`. Default: no page.
+    #[schemars(with = "Option<String>")]
+    pub listen: Option<Spanned<String>>,
+}
+
+/// One camera.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CameraConfig {
+    /// Name of the camera in topics and messages: 1 to 32 of `0-9 A-Z a-z . _ -`.
+    #[schemars(with = "String")]
+    pub id: Spanned<String>,
+    /// Where it stands, in words, as grid workers know it. Default: the id.
+    pub name: Option<String>,
+    /// What to watch: the path of an H.264 MP4 file, played at its own speed, or of a folder of JPEG or PNG
+    /// pictures.
+    #[schemars(with = "String")]
+    pub source: Spanned<String>,
+    /// How many looks a second are taken. Default 5.
+    #[schemars(with = "Option<f64>")]
+    pub looks_per_second: Option<Spanned<f64>>,
+    /// What is watched for where.
+    #[serde(default, rename = "zone")]
+    pub zones: Vec<ZoneConfig>,
+}
+
+/// A polygon on a camera's picture.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ZoneConfig {
+    /// Name of the zone, unique on its camera: 1 to 32 of `0-9 A-Z a-z . _ -`.
+    #[schemars(with = "String")]
+    pub id: Spanned<String>,
+    /// What kind of place it is, which brings its rules: `fire_lane`, `no_parking`, `blind_lane`, `green`,
+    /// `public_area`, `gathering` …
+    #[schemars(with = "String")]
+    pub kind: Spanned<String>,
+    /// ID of the grid that the zone belongs to.
+    #[schemars(with = "String")]
+    pub grid: Spanned<String>,
+    /// At least three corners `[x, y]` in 0-1 picture coordinates; 0,0 is the top left.
+    #[schemars(with = "Vec<[f32; 2]>")]
+    pub polygon: Spanned<Vec<[f32; 2]>>,
+    /// Changes to the rules of the zone's kind, or further rules, by kind of case.
+    #[serde(default, rename = "rule")]
+    #[schemars(with = "BTreeMap<String, RuleConfig>")]
+    pub rules: BTreeMap<Spanned<String>, RuleConfig>,
+}
+
+/// What differs from the catalogue's defaults for one kind of case in one zone.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RuleConfig {
+    /// Whether the rule is on. Default true.
+    pub enabled: Option<bool>,
+    /// Seconds that the condition must hold before a case opens.
+    #[schemars(with = "Option<f64>")]
+    pub dwell_s: Option<Spanned<f64>>,
+    /// Seconds that the place must be seen empty before the case clears.
+    #[schemars(with = "Option<f64>")]
+    pub clear_s: Option<Spanned<f64>>,
+    /// Least number of objects, for rules that count.
+    #[schemars(with = "Option<u32>")]
+    pub count: Option<Spanned<u32>>,
+    /// Least detection score, 0-1.
+    #[schemars(with = "Option<f32>")]
+    pub score: Option<Spanned<f32>>,
+    /// Labels that the rule is about.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub labels: Option<Spanned<Vec<String>>>,
+}

@@ -1,0 +1,64 @@
+//! gridpatrol (巡格) watches streets and compounds through fixed cameras and turns what it sees into case
+//! candidates that a grid worker can act on: one case for one real violation, tagged with its grid, delivered
+//! over MQTT.
+//!
+//! # Layout
+//!
+//! The modules in the order of the data that flows through them:
+//!
+//! ```text
+//!  source ─► decode ─► gate ─► detect ─► track ─► rule ─► case ─► evidence ─► outbox ─► mqtt ─► broker
+//!  file or   planes    which   what is   moving   dwell   opened  pictures,   durable   v5 TLS
+//!  folder              frames  where     or still count   cleared redacted    row first PUBACK
+//! ```
+//!
+//! - [`config`] what the operator wrote, [`plan`] what it means;
+//! - [`source`] where frames come from, [`decode`] from coded pictures to planes, [`frame`] one picture;
+//! - [`gate`] which frames are worth a look;
+//! - [`detect`] from planes to detections: preprocess, session, head, non-maximum suppression;
+//! - [`look`] one examination, [`track`] what moves and what stays;
+//! - [`place`] zones and grids, [`rule`] what is judged in them;
+//! - [`case`] the catalogue of kinds, the places that remember, the life of a case;
+//! - [`judge`] the core of one camera, track to case, as a pure function of state, look and capture time;
+//! - [`evidence`] redacted, captioned pictures;
+//! - [`pipeline`] one camera's chain and the threads that run it;
+//! - [`outbox`] the durable queue, [`mqtt`] topics, messages, the session with the broker;
+//! - [`web`] the status page;
+//! - [`daemon`] all of it, started and stopped together; [`demo`] a broker and a subscriber to show it;
+//! - [`cli`] the verbs; [`clock`], [`shutdown`], [`telemetry`] and [`error`] around it all.
+//!
+//! Threads: one capture thread per camera writes the latest frame into a mailbox; one worker thread owns the
+//! detector and runs the core; two tokio threads deliver and serve. Everything between them is bounded.
+
+pub mod config;
+pub mod plan;
+
+pub mod decode;
+pub mod frame;
+pub mod gate;
+pub mod source;
+
+pub mod detect;
+pub mod look;
+pub mod track;
+
+pub mod case;
+pub mod judge;
+pub mod place;
+pub mod rule;
+
+pub mod evidence;
+pub mod pipeline;
+
+pub mod mqtt;
+pub mod outbox;
+pub mod web;
+
+pub mod cli;
+pub mod daemon;
+pub mod demo;
+
+pub mod clock;
+pub mod error;
+pub mod shutdown;
+pub mod telemetry;

@@ -1,0 +1,20 @@
+//! The `gridpatrol` program: parse, log, dispatch, exit code.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use gridpatrol::cli::Cli;
+use gridpatrol::telemetry;
+
+fn main() -> ExitCode {
+    // clap prints its own errors and exits with 2, the code for wrong usage.
+    let cli = Cli::parse();
+    telemetry::start(cli.verbose);
+    match cli.run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            telemetry::print_error(&error);
+            ExitCode::from(error.exit_code())
+        }
+    }
+}

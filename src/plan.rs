@@ -1,0 +1,125 @@
+//! What the configuration means: checked, immutable, no options left. Everything after this module trusts it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use jiff::tz::TimeZone;
+
+use crate::case::catalog::Kind as CaseKind;
+use crate::config::GridProfile;
+use crate::place::{GridId, Polygon};
+
+mod broker;
+mod build;
+mod labels;
+mod rule;
+
+/// What the box is to do.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Street code, the third level of every topic.
+    pub street: String,
+    /// Box name, the fourth level of every topic.
+    pub box_id: String,
+    /// How grid IDs are built, for messages.
+    pub grid_profile: GridProfile,
+    /// Time zone of messages and captions.
+    pub zone: TimeZone,
+    /// Folder of the detector's `model.toml`.
+    pub model: PathBuf,
+    /// The ONNX Runtime library, where the configuration names one.
+    pub runtime: Option<PathBuf>,
+    /// Threads for one inference.
+    pub threads: u16,
+    /// The broker.
+    pub broker: BrokerPlan,
+    /// Folder of database and evidence.
+    pub storage: PathBuf,
+    /// Address of the status page, if there is one; always loopback.
+    pub web: Option<SocketAddr>,
+    /// The cameras, in the order of the configuration.
+    pub cameras: Vec<CameraPlan>,
+}
+
+/// How to reach the broker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BrokerPlan {
+    /// Host name or address.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// The certificate authority to trust; `None` for a connection without TLS.
+    pub tls_ca: Option<PathBuf>,
+    /// User name and the file that holds the password.
+    pub login: Option<(String, PathBuf)>,
+}
+
+/// One camera.
+#[derive(Clone, Debug)]
+pub struct CameraPlan {
+    /// Its id.
+    pub id: String,
+    /// Where it stands, in words.
+    pub name: String,
+    /// What it watches.
+    pub input: Input,
+    /// Least seconds of capture time between two looks.
+    pub look_interval_s: f64,
+    /// All rules of all its zones.
+    pub rules: Vec<RulePlan>,
+}
+
+/// What a camera watches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// An H.264 MP4 file.
+    Video(PathBuf),
+    /// A folder of JPEG or PNG pictures.
+    Pictures(PathBuf),
+    /// A JSONL file of detections, one look a line.
+    Detections(PathBuf),
+}
+
+/// One rule in one zone.
+#[derive(Clone, Debug)]
+pub struct RulePlan {
+    /// The zone's name.
+    pub zone: String,
+    /// The grid that its cases belong to.
+    pub grid: GridId,
+    /// Where it looks.
+    pub polygon: Polygon,
+    /// What kind of case it opens.
+    pub kind: &'static CaseKind,
+    /// The labels it is about.
+    pub labels: Vec<String>,
+    /// Least score of a detection.
+    pub score: f32,
+    /// Seconds that the condition must hold before a case opens.
+    pub dwell_s: f64,
+    /// Seconds that the place must be seen empty before the case clears.
+    pub clear_s: f64,
+    /// What is judged.
+    pub condition: Condition,
+}
+
+/// What a rule judges on each look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// Each place in the zone: is one still object standing there?
+    Standing,
+    /// The zone as a whole: are at least so many objects in it?
+    Count(u32),
+}
+
+impl Plan {
+    /// The CloudEvents `source` of this box.
+    pub fn source(&self) -> String {
+        format!("/patrol/{}/{}", self.street, self.box_id)
+    }
+
+    /// The camera called `id`.
+    pub fn camera(&self, id: &str) -> Option<&CameraPlan> {
+        self.cameras.iter().find(|camera| camera.id == id)
+    }
+}

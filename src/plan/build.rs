@@ -1,0 +1,244 @@
+//! From [`Config`](crate::config::Config) to [`Plan`]: every check of the configuration that does not need the
+//! model's weights.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use jiff::tz::TimeZone;
+use toml::Spanned;
+
+use super::{CameraPlan, Input, Plan, broker, rule};
+use crate::config::{CameraConfig, ConfigFile};
+use crate::error::{Error, Kind, Result};
+use crate::place::is_slug;
+
+/// Looks a second where the camera does not say.
+const LOOKS_PER_SECOND: f64 = 5.0;
+/// Folder of the model where the configuration does not say.
+const DEFAULT_MODEL: &str = "models/nanodet-g-416";
+
+impl Plan {
+    /// Checks `file` and works out what it means. Reads no other file than the configuration, but looks
+    /// whether those that it names are there.
+    ///
+    /// # Errors
+    /// [`Kind::Config`] with the line and key at fault.
+    pub fn new(file: &ConfigFile) -> Result<Self> {
+        Self::build(file, None)
+    }
+
+    /// The plan of the one camera `id`, watching `input` in place of what `file` names. The camera's own source
+    /// need not be there, nor, for a file of detections, the model.
+    ///
+    /// # Errors
+    /// As [`Plan::new`]; [`Kind::Usage`] when there is no such camera.
+    pub fn for_replay(file: &ConfigFile, id: &str, input: Input) -> Result<Self> {
+        let known: Vec<&str> =
+            file.config.cameras.iter().map(|camera| camera.id.get_ref().as_str()).collect();
+        if !known.contains(&id) {
+            return Err(Error::new(Kind::Usage, format!("{} has no camera `{id}`", file.path.display()))
+                .help(format!("give one of its cameras with --camera: {}", known.join(", "))));
+        }
+        let mut plan = Self::build(file, Some(&input))?;
+        plan.cameras.retain(|camera| camera.id == id);
+        Ok(plan)
+    }
+
+    /// Builds a plan; `replay` takes the place of every camera's source.
+    fn build(file: &ConfigFile, replay: Option<&Input>) -> Result<Self> {
+        let edge = &file.config.edge;
+        let zone = match &edge.timezone {
+            None => TimeZone::get("Asia/Shanghai").unwrap_or_else(|_| TimeZone::fixed(jiff::tz::offset(8))),
+            Some(name) => TimeZone::get(name.get_ref()).map_err(|e| {
+                file.fault("edge.timezone", name.span(), format!("`{}` is not a time zone", name.get_ref()))
+                    .help("use an IANA name such as \"Asia/Shanghai\"")
+                    .caused_by(e)
+            })?,
+        };
+        if file.config.cameras.is_empty() {
+            return Err(file.fault("camera", 0..0, "there is no camera: expected at least one [[camera]]"));
+        }
+        let mut cameras: Vec<CameraPlan> = Vec::new();
+        for camera in &file.config.cameras {
+            let plan = camera_plan(file, camera, replay)?;
+            if cameras.iter().any(|known| known.id == plan.id) {
+                return Err(file.fault(
+                    "camera.id",
+                    camera.id.span(),
+                    format!("the camera id `{}` is used twice: expected a name of its own", plan.id),
+                ));
+            }
+            cameras.push(plan);
+        }
+        let storage = file.config.storage.dir.as_deref().unwrap_or(Path::new("gridpatrol-data"));
+        Ok(Self {
+            street: slug(file, "edge.street", &edge.street)?,
+            box_id: slug(file, "edge.box", &edge.box_id)?,
+            grid_profile: edge.grid_profile,
+            zone,
+            model: model_folder(file, !matches!(replay, Some(Input::Detections(_))))?,
+            runtime: runtime(file)?,
+            threads: threads(file)?,
+            broker: broker::plan(file)?,
+            storage: file.resolve(storage),
+            web: web(file)?,
+            cameras,
+        })
+    }
+}
+
+/// `value` if it can stand in a topic and a file name.
+pub(super) fn slug(file: &ConfigFile, key: &str, value: &Spanned<String>) -> Result<String> {
+    if is_slug(value.get_ref()) {
+        Ok(value.get_ref().clone())
+    } else {
+        Err(file.fault(
+            key,
+            value.span(),
+            format!("`{}` is not a name: expected 1 to 32 characters of 0-9 A-Z a-z . _ -", value.get_ref()),
+        ))
+    }
+}
+
+/// The file at `path`, which must be there.
+pub(super) fn existing(file: &ConfigFile, key: &str, path: &Spanned<PathBuf>) -> Result<PathBuf> {
+    let found = file.resolve(path.get_ref());
+    if found.is_file() {
+        Ok(found)
+    } else {
+        Err(file.fault(key, path.span(), format!("there is no file {}", found.display())))
+    }
+}
+
+/// The folder of the model, which must be there if it is `wanted`.
+fn model_folder(file: &ConfigFile, wanted: bool) -> Result<PathBuf> {
+    let given = file.config.model.path.as_ref();
+    let candidates: Vec<PathBuf> = match given {
+        Some(path) => vec![file.resolve(path.get_ref())],
+        None => {
+            let program = std::env::current_exe().ok();
+            let beside = program.as_deref().and_then(Path::parent).map(|folder| folder.join(DEFAULT_MODEL));
+            [Some(file.resolve(Path::new(DEFAULT_MODEL))), Some(PathBuf::from(DEFAULT_MODEL)), beside]
+                .into_iter()
+                .flatten()
+                .collect()
+        }
+    };
+    if let Some(found) = candidates.iter().find(|folder| folder.join("model.toml").is_file()) {
+        return Ok(found.clone());
+    }
+    if !wanted {
+        return Ok(PathBuf::from(DEFAULT_MODEL));
+    }
+    let tried: Vec<String> = candidates.iter().map(|c| c.join("model.toml").display().to_string()).collect();
+    Err(file
+        .fault(
+            "model.path",
+            given.map_or(0..0, Spanned::span),
+            format!("there is no model: expected the file {}", tried.join(" or ")),
+        )
+        .help("set model.path to a folder with a model.toml; `gridpatrol models verify` checks one"))
+}
+
+fn runtime(file: &ConfigFile) -> Result<Option<PathBuf>> {
+    let Some(path) = &file.config.model.runtime else { return Ok(None) };
+    let found = existing(file, "model.runtime", path)
+        .map_err(|e| e.help("run `make setup`, which fetches libonnxruntime.so, and leave the key out"))?;
+    Ok(Some(found))
+}
+
+fn threads(file: &ConfigFile) -> Result<u16> {
+    let Some(threads) = &file.config.model.threads else { return Ok(1) };
+    match *threads.get_ref() {
+        n @ 1..=64 => Ok(n),
+        n => Err(file.fault("model.threads", threads.span(), format!("{n} threads: expected 1 to 64"))),
+    }
+}
+
+fn web(file: &ConfigFile) -> Result<Option<SocketAddr>> {
+    let Some(listen) = &file.config.web.listen else { return Ok(None) };
+    let fault = |what: String| file.fault("web.listen", listen.span(), what);
+    let address: SocketAddr = listen.get_ref().parse().map_err(|_| {
+        fault(format!("`{}`: expected address:port such as 127.0.0.1:8642", listen.get_ref()))
+    })?;
+    if !address.ip().is_loopback() {
+        return Err(fault(format!("{address} can be reached from outside: expected a loopback address"))
+            .help("the page has no log-in; listen on 127.0.0.1 and put an authenticating proxy in front"));
+    }
+    Ok(Some(address))
+}
+
+fn camera_plan(file: &ConfigFile, camera: &CameraConfig, replay: Option<&Input>) -> Result<CameraPlan> {
+    let id = slug(file, "camera.id", &camera.id)?;
+    let looks_per_second = match &camera.looks_per_second {
+        None => LOOKS_PER_SECOND,
+        Some(given) if (0.01..=60.0).contains(given.get_ref()) => *given.get_ref(),
+        Some(given) => {
+            let what = format!("{} looks a second: expected 0.01 to 60", given.get_ref());
+            return Err(file.fault("camera.looks_per_second", given.span(), what));
+        }
+    };
+    if camera.zones.is_empty() {
+        let what = format!("camera `{id}` has no zone: expected at least one [[camera.zone]]");
+        return Err(file.fault("camera.zone", camera.id.span(), what));
+    }
+    let mut rules = Vec::new();
+    let mut names: Vec<&str> = Vec::new();
+    for zone in &camera.zones {
+        if names.contains(&zone.id.get_ref().as_str()) {
+            let what = format!("the zone id `{}` is used twice on camera `{id}`", zone.id.get_ref());
+            return Err(file.fault("camera.zone.id", zone.id.span(), what));
+        }
+        names.push(zone.id.get_ref());
+        rules.extend(rule::plans(file, zone)?);
+    }
+    Ok(CameraPlan {
+        name: camera.name.clone().unwrap_or_else(|| id.clone()),
+        input: replay.map_or_else(|| input(file, &camera.source), |input| Ok(input.clone()))?,
+        look_interval_s: 1.0 / looks_per_second,
+        rules,
+        id,
+    })
+}
+
+fn input(file: &ConfigFile, source: &Spanned<String>) -> Result<Input> {
+    let text = source.get_ref();
+    let help = "give the path of an H.264 .mp4 file or of a folder of JPEG or PNG pictures";
+    if let Some((scheme, rest)) = text.split_once("://") {
+        if rest.contains('@') {
+            let what = "user name and password do not belong in the address";
+            return Err(file.secret_fault("camera.source", source.span(), what).help(help));
+        }
+        let what = format!("`{scheme}` sources are not supported in this version");
+        return Err(file.fault("camera.source", source.span(), what).help(help));
+    }
+    let path = file.resolve(Path::new(text));
+    match Input::at(&path) {
+        Some(input @ (Input::Video(_) | Input::Pictures(_))) => Ok(input),
+        Some(Input::Detections(_)) => Err(file
+            .fault("camera.source", source.span(), "a file of detections cannot be watched live")
+            .help("play it with `gridpatrol replay --input`")),
+        None => {
+            let what = format!("{} is not there, or is neither an .mp4 file nor a folder", path.display());
+            Err(file.fault("camera.source", source.span(), what).help(help))
+        }
+    }
+}
+
+impl Input {
+    /// What kind of input lies at `path`: a folder, or a file known by its extension. `None` when nothing
+    /// usable is there.
+    pub fn at(path: &Path) -> Option<Self> {
+        if path.is_dir() {
+            return Some(Self::Pictures(path.to_owned()));
+        }
+        if !path.is_file() {
+            return None;
+        }
+        match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
+            "mp4" | "m4v" | "mov" => Some(Self::Video(path.to_owned())),
+            "jsonl" => Some(Self::Detections(path.to_owned())),
+            _ => None,
+        }
+    }
+}
