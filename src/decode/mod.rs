@@ -1,0 +1,36 @@
+//! From compressed pictures to planes. Each decoder library is young or has sharp edges, so each stays behind
+//! [`Decoder`] in one file, which bounds what it is fed and turns its panics into errors.
+
+mod h264;
+mod jpeg;
+
+pub use h264::H264;
+pub use jpeg::Jpeg;
+pub(crate) use jpeg::from_rgb;
+
+use crate::error::Result;
+use crate::frame::Frame;
+
+/// Most pixels in one picture, 64 Mi: twice 8K. A header that asks for more is hostile or broken.
+pub const MAX_PIXELS: usize = 64 << 20;
+
+/// Turns one compressed unit at a time into planes.
+pub trait Decoder: Send {
+    /// Decodes `unit` (one access unit, one JPEG file) and writes the picture into `frame`, all but its
+    /// capture time. Says whether there was a picture: a unit may hold parameters only.
+    ///
+    /// # Errors
+    /// [`Kind::Camera`](crate::error::Kind::Camera) when the unit cannot be decoded; `frame` is then not to be
+    /// used. The next unit may be decoded all the same.
+    fn decode(&mut self, unit: &[u8], frame: &mut Frame) -> Result<bool>;
+}
+
+/// Whether a picture of `width` by `height` can become a [`Frame`]: at least 2 by 2, at most [`MAX_PIXELS`].
+fn fits(width: usize, height: usize) -> bool {
+    width >= 2 && height >= 2 && width.checked_mul(height).is_some_and(|pixels| pixels <= MAX_PIXELS)
+}
+
+/// Makes `plane` exactly `length` bytes; allocates only when it has never been that long.
+fn resize(plane: &mut Vec<u8>, length: usize) {
+    plane.resize(length, 0);
+}

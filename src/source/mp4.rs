@@ -1,0 +1,194 @@
+//! The video track of an MP4 file: where each picture lies and when it is shown. Keeps `re_mp4` to itself.
+//!
+//! `re_mp4` trusts the tables of a file: it panics on tables that contradict each other and reserves memory for
+//! as many samples as a header claims. So the boxes are walked first, and the parse itself is fenced.
+
+use std::fs::File;
+use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use re_mp4::{Mp4, StsdBoxContent};
+
+use super::unusable;
+use crate::error::{Error, Result};
+
+/// Most pictures in one file: over 22 hours at 50 a second.
+const MAX_SAMPLES: u64 = 4_000_000;
+/// Largest compressed picture.
+const MAX_SAMPLE_BYTES: u64 = 64 << 20;
+/// Deepest nesting of boxes on the way to a sample table.
+const MAX_DEPTH: u32 = 8;
+
+/// One compressed picture.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sample {
+    /// First byte in the file.
+    pub(super) offset: u64,
+    /// Bytes.
+    pub(super) size: usize,
+    /// When it is shown, in units of the track's timescale; the first picture at 0.
+    pub(super) shown: i64,
+    /// Whether it can be decoded without any other.
+    pub(super) key: bool,
+}
+
+/// The H.264 track of a file.
+#[derive(Debug)]
+pub(super) struct Track {
+    /// In the order of decoding; never empty.
+    pub(super) samples: Vec<Sample>,
+    /// Units a second.
+    pub(super) timescale: f64,
+    /// Length in seconds.
+    pub(super) duration_s: f64,
+    /// Bytes of each NAL unit's length.
+    pub(super) length_size: usize,
+    /// Sequence then picture parameter sets, without start codes.
+    pub(super) parameter_sets: Vec<Vec<u8>>,
+}
+
+/// Reads the tables of the MP4 file at `path`.
+///
+/// # Errors
+/// [`Kind::Camera`](crate::error::Kind::Camera) when the file cannot be read, is no MP4 file, has no H.264
+/// track or is cut short.
+pub(super) fn read(path: &Path) -> Result<(File, Track)> {
+    let unreadable = |e| unusable(path, "cannot be read").caused_by(e);
+    let mut file = File::open(path).map_err(unreadable)?;
+    let size = file.metadata().map_err(unreadable)?.len();
+    if size == 0 {
+        return Err(unusable(path, "the file is empty: expected an MP4 file"));
+    }
+    let mut claimed = 0;
+    let mut seen = Seen::default();
+    walk(&mut BufReader::new(&file), 0, size, 0, &mut claimed, &mut seen)
+        .map_err(|what| refused(path, what, &seen))?;
+    if !seen.moov {
+        return Err(refused(path, "there is no table of pictures (`moov` box) in it", &seen));
+    }
+    file.rewind().map_err(unreadable)?;
+    let parsed = catch_unwind(AssertUnwindSafe(|| Mp4::read(BufReader::new(&file), size)));
+    let mp4 = match parsed {
+        Ok(Ok(mp4)) => mp4,
+        Ok(Err(e)) => return Err(refused(path, "its tables cannot be read", &seen).caused_by(e)),
+        Err(_) => return Err(refused(path, "its tables contradict each other", &seen)),
+    };
+    let track = track(path, &mp4, size)?;
+    Ok((file, track))
+}
+
+fn track(path: &Path, mp4: &Mp4, size: u64) -> Result<Track> {
+    let help = "re-encode it, e.g. `ffmpeg -i IN -c:v libx264 -pix_fmt yuv420p -an OUT.mp4`";
+    let avc = mp4.tracks().values().find_map(|track| match &track.trak(mp4).mdia.minf.stbl.stsd.contents {
+        StsdBoxContent::Avc1(entry) => Some((track, &entry.avcc.contents)),
+        _ => None,
+    });
+    let Some((track, avcc)) = avc else {
+        let codecs: Vec<String> = mp4.tracks().values().filter_map(|track| track.codec_string(mp4)).collect();
+        let found = if codecs.is_empty() { "nothing known".to_owned() } else { codecs.join(", ") };
+        return Err(unusable(path, format!("there is no H.264 track in it, but {found}")).help(help));
+    };
+    if track.samples.is_empty() || track.timescale == 0 {
+        return Err(unusable(path, "its H.264 track has no pictures").help(help));
+    }
+    let mut samples = Vec::with_capacity(track.samples.len());
+    for (at, sample) in track.samples.iter().enumerate() {
+        let end = sample.offset.checked_add(sample.size);
+        if sample.size > MAX_SAMPLE_BYTES || end.is_none_or(|end| end > size) {
+            let what = format!(
+                "the file is cut short: picture {at} of {} ends past its {size} bytes",
+                track.samples.len()
+            );
+            return Err(unusable(path, what).help("copy or record the file again"));
+        }
+        samples.push(Sample {
+            offset: sample.offset,
+            size: sample.size as usize,
+            shown: sample.composition_timestamp,
+            key: sample.is_sync,
+        });
+    }
+    let parameter_sets = avcc.sequence_parameter_sets.iter().chain(&avcc.picture_parameter_sets);
+    Ok(Track {
+        samples,
+        timescale: track.timescale as f64,
+        duration_s: track.duration as f64 / track.timescale as f64,
+        length_size: usize::from(avcc.length_size_minus_one & 3) + 1,
+        parameter_sets: parameter_sets.map(|set| set.bytes.clone()).collect(),
+    })
+}
+
+fn refused(path: &Path, what: &str, seen: &Seen) -> Error {
+    let (what, help) = if seen.ftyp {
+        (format!("the MP4 file is broken or cut short: {what}"), "copy or record the file again")
+    } else {
+        ("this is not an MP4 file".to_owned(), "give the path of an H.264 .mp4 file")
+    };
+    unusable(path, what).help(help)
+}
+
+/// What the walk came by.
+#[derive(Default)]
+struct Seen {
+    ftyp: bool,
+    moov: bool,
+}
+
+/// Checks that the boxes between `at` and `end` lie inside each other, and that the samples they claim are no
+/// more than [`MAX_SAMPLES`]. Media data may run past the end of the file: [`track`] judges that by picture.
+fn walk(
+    file: &mut (impl Read + Seek),
+    mut at: u64,
+    end: u64,
+    depth: u32,
+    claimed: &mut u64,
+    seen: &mut Seen,
+) -> Result<(), &'static str> {
+    const CUT: &str = "a box runs past the end of the file or of the box around it";
+    if depth > MAX_DEPTH {
+        return Err("its boxes are nested too deep");
+    }
+    while at + 8 <= end {
+        file.seek(SeekFrom::Start(at)).map_err(|_| CUT)?;
+        let mut header = [0; 16];
+        file.read_exact(&mut header[..8]).map_err(|_| CUT)?;
+        let name = [header[4], header[5], header[6], header[7]];
+        let mut size = u64::from(u32::from_be_bytes([header[0], header[1], header[2], header[3]]));
+        let mut body = at + 8;
+        match size {
+            0 => size = end - at,
+            1 => {
+                file.read_exact(&mut header[8..]).map_err(|_| CUT)?;
+                size = header[8..].iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+                body += 8;
+            }
+            _ => {}
+        }
+        let close = at.checked_add(size).filter(|close| *close >= body).ok_or(CUT)?;
+        seen.ftyp |= &name == b"ftyp" && depth == 0;
+        if close > end {
+            return if &name == b"mdat" && depth == 0 { Ok(()) } else { Err(CUT) };
+        }
+        match &name {
+            b"moov" | b"trak" | b"mdia" | b"minf" | b"stbl" | b"moof" | b"traf" => {
+                seen.moov |= &name == b"moov";
+                walk(file, body, close, depth + 1, claimed, seen)?;
+            }
+            // Both count samples, which may be of one size and then take no room in the table.
+            b"stsz" | b"trun" => {
+                let mut table = [0; 12];
+                let wanted = if &name == b"stsz" { 12 } else { 8 };
+                file.read_exact(&mut table[..wanted]).map_err(|_| CUT)?;
+                let count = &table[wanted - 4..wanted];
+                *claimed += count.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+                if *claimed > MAX_SAMPLES {
+                    return Err("it claims to hold more than 4,000,000 pictures");
+                }
+            }
+            _ => {}
+        }
+        at = close;
+    }
+    Ok(())
+}
