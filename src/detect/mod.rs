@@ -1,0 +1,14 @@
+//! From planes to detections: preprocessing, the ONNX session, the model's head, non-maximum suppression.
+
+mod detection;
+mod detector;
+pub mod heads;
+pub mod model;
+pub mod nms;
+mod onnx;
+pub mod preprocess;
+pub mod session;
+
+pub use detection::{BBox, Detection, Label, Vocabulary};
+pub use detector::{Detector, ModelIdentity};
+pub use onnx::OnnxDetector;

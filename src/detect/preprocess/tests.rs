@@ -1,0 +1,178 @@
+//! Preprocessing against answers worked out by hand.
+
+use super::*;
+use crate::detect::model::Dtype;
+
+fn spec(width: usize, height: usize, resize: Resize) -> InputSpec {
+    InputSpec {
+        name: "images".to_owned(),
+        width,
+        height,
+        colour: ColourOrder::Rgb,
+        resize,
+        pad: 114.0,
+        scale: 1.0,
+        mean: [0.0; 3],
+        std: [1.0; 3],
+        dtype: Dtype::Float32,
+    }
+}
+
+fn frame(width: usize, height: usize, at: impl Fn(usize, usize) -> [u8; 3]) -> Frame {
+    let chroma = |lane: usize| {
+        let half = (0..height / 2).flat_map(|y| (0..width / 2).map(move |x| (x * 2, y * 2)));
+        half.map(|(x, y)| at(x, y)[lane]).collect()
+    };
+    let luma = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
+    Frame {
+        width,
+        height,
+        full_range: true,
+        y: luma.map(|(x, y)| at(x, y)[0]).collect(),
+        u: chroma(1),
+        v: chroma(2),
+        ..Frame::default()
+    }
+}
+
+fn run(spec: InputSpec, frame: &Frame, crop: Crop) -> (Vec<f32>, Mapping) {
+    let mut preprocessor = Preprocessor::new(spec);
+    let mut input = vec![f32::NAN; preprocessor.len()];
+    let mapping = preprocessor.run(frame, crop, &mut input).unwrap();
+    assert!(input.iter().all(|v| v.is_finite()), "every number is written");
+    (input, mapping)
+}
+
+fn near(got: &[f32], wanted: f32, tolerance: f32) -> bool {
+    got.iter().all(|v| (v - wanted).abs() <= tolerance)
+}
+
+#[test]
+fn a_picture_of_one_colour_is_that_colour_under_every_matrix_and_range() {
+    // Y, U, V of pure red by ITU-R BT.601 and BT.709, rounded to 8 bits.
+    for (matrix, full_range, yuv) in [
+        (Matrix::Bt601, true, [76, 85, 255]),
+        (Matrix::Bt601, false, [81, 90, 240]),
+        (Matrix::Bt709, true, [54, 99, 255]),
+        (Matrix::Bt709, false, [63, 102, 240]),
+    ] {
+        let frame = Frame { matrix, full_range, ..frame(20, 12, |_, _| yuv) };
+        let (input, _) = run(spec(8, 8, Resize::Stretch), &frame, Crop::whole(&frame));
+        let (red, rest) = input.split_at(64);
+        assert!(near(red, 254.5, 1.6) && near(rest, 0.0, 1.6), "{matrix:?} {full_range} {input:?}");
+    }
+}
+
+#[test]
+fn planes_come_in_the_order_of_the_manifest_and_normalised_by_plane() {
+    let frame = frame(8, 8, |_, _| [76, 85, 255]);
+    let normal = InputSpec {
+        colour: ColourOrder::Bgr,
+        scale: 1.0 / 255.0,
+        mean: [0.5, 0.25, 0.0],
+        std: [0.5, 1.0, 2.0],
+        ..spec(8, 8, Resize::Stretch)
+    };
+    let (input, _) = run(normal, &frame, Crop::whole(&frame));
+    assert!(near(&input[..64], -1.0, 0.02), "blue 0: {}", input[0]);
+    assert!(near(&input[64..128], -0.25, 0.02), "green 0: {}", input[64]);
+    assert!(near(&input[128..], 0.5, 0.02), "red 1: {}", input[128]);
+}
+
+#[test]
+fn a_gradient_is_sampled_at_pixel_centres() {
+    let frame = frame(32, 16, |x, y| [(x * 4 + y * 8) as u8, 128, 128]);
+    let (input, _) = run(spec(8, 8, Resize::Stretch), &frame, Crop::whole(&frame));
+    for y in 0..8 {
+        for x in 0..8 {
+            // Output pixel x covers input 4x to 4x+3, centre 4x+1.5; y covers 2y and 2y+1.
+            let wanted = (4.0 * x as f32 + 1.5) * 4.0 + (2.0 * y as f32 + 0.5) * 8.0;
+            assert!((input[y * 8 + x] - wanted).abs() < 0.01, "{x},{y}: {} {wanted}", input[y * 8 + x]);
+        }
+    }
+}
+
+#[test]
+fn enlarging_holds_the_edge_and_never_leaves_the_range_of_the_picture() {
+    let frame = frame(4, 4, |x, _| [if x < 2 { 10 } else { 250 }, 128, 128]);
+    let (input, _) = run(spec(16, 16, Resize::Stretch), &frame, Crop::whole(&frame));
+    assert!(input.iter().all(|v| (10.0..=250.0).contains(v)));
+    assert_eq!((input[0], input[15]), (10.0, 250.0));
+}
+
+#[test]
+fn letterbox_bars_are_the_pad_value_and_also_after_another_geometry() {
+    let mut preprocessor = Preprocessor::new(spec(16, 16, Resize::Letterbox));
+    let mut input = vec![0.0; preprocessor.len()];
+    let (wide, tall) = (frame(32, 16, |_, _| [200, 128, 128]), frame(16, 32, |_, _| [50, 128, 128]));
+    for (frame, value) in [(&wide, 200.0), (&tall, 50.0), (&wide, 200.0)] {
+        preprocessor.run(frame, Crop::whole(frame), &mut input).unwrap();
+        for (at, got) in input.iter().enumerate() {
+            let (x, y) = (at % 16, at / 16 % 16);
+            let across = if frame.width > frame.height { y } else { x };
+            let wanted = if (4..12).contains(&across) { value } else { 114.0 };
+            assert!((got - wanted).abs() < 0.01, "{x},{y}: {got}");
+        }
+    }
+}
+
+#[test]
+fn a_crop_gives_what_a_frame_of_only_that_part_gives() {
+    let pattern = |x: usize, y: usize| [(x * 5 + y * 3) as u8, (x * 2 + 40) as u8, (200 - y * 2) as u8];
+    let whole = frame(48, 36, pattern);
+    let crop = Crop { x: 10, y: 6, width: 24, height: 20 };
+    let part = frame(24, 20, |x, y| pattern(x + 10, y + 6));
+    let (from_crop, mapping) = run(spec(16, 16, Resize::Letterbox), &whole, crop);
+    let (from_part, _) = run(spec(16, 16, Resize::Letterbox), &part, Crop::whole(&part));
+    assert_eq!(from_crop, from_part);
+    let whole_input = mapping.to_frame([0.0, 0.0, 16.0, 16.0]);
+    let wanted = [10.0 / 48.0, 6.0 / 36.0, 34.0 / 48.0, 26.0 / 36.0];
+    for (got, wanted) in <[f32; 4]>::from(whole_input).iter().zip(wanted) {
+        assert!((got - wanted).abs() < 1e-6, "{whole_input:?}");
+    }
+}
+
+#[test]
+fn nv12_gives_what_i420_gives_bit_for_bit() {
+    let planar = frame(38, 22, |x, y| [(x * 7 + y) as u8, (x * 3 + y * 5) as u8, (255 - x * 6) as u8]);
+    let pairs = planar.u.iter().zip(&planar.v).flat_map(|(u, v)| [*u, *v]).collect();
+    let paired = Frame { layout: Layout::Nv12, u: pairs, v: Vec::new(), ..planar.clone() };
+    for crop in [Crop::whole(&planar), Crop { x: 4, y: 2, width: 30, height: 20 }] {
+        let (from_planar, _) = run(spec(24, 24, Resize::Letterbox), &planar, crop);
+        assert_eq!(from_planar, run(spec(24, 24, Resize::Letterbox), &paired, crop).0);
+    }
+}
+
+#[test]
+fn a_box_comes_back_to_where_it_was_in_the_frame() {
+    let frame = frame(32, 16, |_, _| [0, 128, 128]);
+    let (_, mapping) = run(spec(16, 16, Resize::Letterbox), &frame, Crop::whole(&frame));
+    // The picture is the middle 8 rows of the 16.
+    assert_eq!(mapping.to_frame([4.0, 6.0, 8.0, 8.0]), [0.25, 0.25, 0.5, 0.5].into());
+    assert_eq!(mapping.to_frame([-9.0, 0.0, 99.0, 16.0]), [0.0, 0.0, 1.0, 1.0].into(), "cut to the frame");
+}
+
+#[test]
+fn a_region_becomes_an_even_crop_inside_of_the_frame() {
+    let frame = frame(20, 10, |_, _| [0, 0, 0]);
+    let crop = |b: [f32; 4]| Crop::of(&frame, b.into());
+    assert_eq!(crop([0.0, 0.0, 1.0, 1.0]), Crop::whole(&frame));
+    assert_eq!(crop([0.26, 0.35, 0.6, 0.55]), Crop { x: 4, y: 2, width: 8, height: 4 });
+    for odd in [[1.0, 1.0, 1.0, 1.0], [2.0, -3.0, -1.0, 9.0], [f32::NAN; 4], [0.99, 0.99, 0.2, 0.2]] {
+        assert!(sound(&frame, crop(odd)), "{odd:?} gives {:?}", crop(odd));
+    }
+}
+
+#[test]
+fn planes_that_are_not_of_the_frames_size_are_refused() {
+    let mut preprocessor = Preprocessor::new(spec(8, 8, Resize::Stretch));
+    let good = frame(8, 8, |_, _| [0, 0, 0]);
+    let crop = Crop::whole(&good);
+    let short = Frame { u: vec![0; 3], ..good.clone() };
+    let mut input = vec![1.0; preprocessor.len()];
+    assert_eq!(preprocessor.run(&short, crop, &mut input), None);
+    assert_eq!(preprocessor.run(&good, Crop { width: 10, ..crop }, &mut input), None);
+    assert_eq!(preprocessor.run(&good, Crop { x: 1, ..crop }, &mut input), None);
+    assert_eq!(preprocessor.run(&good, crop, &mut input[1..]), None);
+    assert!(input.iter().all(|v| *v == 1.0), "the input is as it was");
+}
