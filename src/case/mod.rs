@@ -1,0 +1,10 @@
+//! One case per real violation: the catalogue of kinds, the places that remember, the life of a case.
+
+pub mod catalog;
+mod lifecycle;
+pub(crate) mod occupancy;
+mod slot;
+
+pub use lifecycle::{Case, CaseId, Change, Happening, RuleIndex};
+pub(crate) use occupancy::LONGEST_STEP_S;
+pub(crate) use slot::{Identity, Slot, same_foot};

@@ -1,0 +1,250 @@
+//! Whether a place is occupied: the belief that a slot or a counted zone keeps over looks.
+//!
+//! # Invariants
+//! - Only a look on which the place could be seen changes the belief; not seeing is never evidence of
+//!   emptiness, and a gap between looks adds no empty time.
+//! - Dwell is last seen minus first seen, in capture time.
+//! - A place is empty only when it was seen empty for the clear time and the belief agrees.
+//!
+//! The belief is a log-odds sum (as in occupancy grids: Moravec and Elfes 1985). How much a miss weighs depends
+//! on how reliably this very object has been detected so far, so an object that the detector finds on every
+//! other look is not given up as fast as one that it has always found.
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::CaptureTime;
+
+/// The belief never exceeds this: a place that was occupied for days must still clear.
+const MOST: f32 = 6.0;
+/// Belief from which a case may open: 20 to 1.
+pub(crate) const SURE_OCCUPIED: f32 = 3.0;
+/// Belief at which a place counts as empty: 1 to 20.
+pub(crate) const SURE_EMPTY: f32 = -3.0;
+/// How often a clear view of an empty place gives a matching detection all the same.
+const FALSE_ALARM: f32 = 0.03;
+/// What a detection below the rule's score is worth.
+const WEAK_HIT: f32 = 0.8;
+/// Share of the detection statistics kept from look to look: the rate is that of the last 50 or so looks.
+const MEMORY: f32 = 0.98;
+/// A stretch between two looks adds at most this much empty time, in seconds: looks are rarely further apart
+/// while a camera works, and what happened in a longer gap was not seen.
+pub(crate) const LONGEST_STEP_S: f64 = 5.0;
+/// Empty time is also held against the longest stretch in which the object was missed before it was found
+/// again, times this: what hid once for ten seconds is not gone after ten.
+const GAP_FACTOR: f64 = 2.0;
+/// Least empty time from which a place may be doubted, in seconds.
+const DOUBT_S: f64 = 3.0;
+/// Longest wait that the previous line can ask for, in seconds.
+const LONGEST_WAIT_S: f64 = 300.0;
+
+/// How strongly a look speaks for the place being occupied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hit {
+    /// A detection at or above the rule's score.
+    Sure,
+    /// One below it.
+    Weak,
+}
+
+/// The belief about one place.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Occupancy {
+    pub(crate) first_seen: CaptureTime,
+    pub(crate) last_seen: CaptureTime,
+    /// Looks since `first_seen` in which the place could be judged.
+    pub(crate) looks: u32,
+    /// Of these, looks in which it was found occupied.
+    pub(crate) hits: u32,
+    log_odds: f32,
+    // Detection statistics of this object, faded by MEMORY.
+    found: f32,
+    looked: f32,
+    // The run of empty looks since the last hit.
+    misses: u32,
+    empty_s: f64,
+    longest_empty_s: f64,
+    last_judged: Option<CaptureTime>,
+}
+
+impl Occupancy {
+    /// A place found occupied at `at`, by something that has been there since `since`.
+    pub(crate) fn new(at: CaptureTime, since: CaptureTime) -> Self {
+        Self {
+            first_seen: since.min(at),
+            last_seen: at,
+            looks: 1,
+            hits: 1,
+            log_odds: 2.5,
+            found: 0.0,
+            looked: 0.0,
+            misses: 0,
+            empty_s: 0.0,
+            longest_empty_s: 0.0,
+            last_judged: Some(at),
+        }
+    }
+
+    /// The chance that the object is detected on a look at it, from its own history; 2 in 3 to begin with.
+    fn detection_rate(&self) -> f32 {
+        ((self.found + 2.0) / (self.looked + 3.0)).clamp(0.25, 0.97)
+    }
+
+    /// The place was found occupied.
+    pub(crate) fn hit(&mut self, at: CaptureTime, hit: Hit) {
+        // Misses count into the detection rate only once a hit proves that the object was there.
+        let misses = self.misses as f32;
+        self.found = (self.found + 1.0) * MEMORY;
+        self.looked = (self.looked + misses + 1.0) * MEMORY;
+        self.longest_empty_s = self.longest_empty_s.max(self.empty_s);
+        self.misses = 0;
+        self.empty_s = 0.0;
+        self.hits += 1;
+        self.looks += 1;
+        self.last_seen = at;
+        self.last_judged = Some(at);
+        let gain = match hit {
+            Hit::Sure => (self.detection_rate() / FALSE_ALARM).ln(),
+            Hit::Weak => WEAK_HIT,
+        };
+        self.log_odds = (self.log_odds + gain).min(MOST);
+    }
+
+    /// The place was seen and nothing was found there.
+    pub(crate) fn miss(&mut self, at: CaptureTime) {
+        self.looks += 1;
+        self.misses += 1;
+        if let Some(last) = self.last_judged {
+            self.empty_s += at.seconds_since(last).clamp(0.0, LONGEST_STEP_S);
+        }
+        self.last_judged = Some(at);
+        let loss = ((1.0 - self.detection_rate()) / (1.0 - FALSE_ALARM)).ln();
+        self.log_odds = (self.log_odds + loss).max(-MOST);
+    }
+
+    /// The place could not be seen on this look.
+    pub(crate) fn blind(&mut self) {
+        self.last_judged = None;
+    }
+
+    /// Whether the place is more likely empty than not, by what was seen of it for some time.
+    pub(crate) fn is_doubted(&self) -> bool {
+        self.log_odds <= 0.0 && self.misses >= 3 && self.empty_s >= DOUBT_S
+    }
+
+    /// Counts `hits` further sightings that were made before the place got this belief.
+    pub(crate) fn count_hits(&mut self, hits: u32) {
+        self.hits += hits;
+        self.looks += hits;
+        self.log_odds = MOST;
+    }
+
+    /// Starts the dwell anew at `at`: what is seen now may not be what was seen before.
+    pub(crate) fn restart(&mut self, at: CaptureTime) {
+        *self = Self { log_odds: self.log_odds, ..Self::new(at, at) };
+    }
+
+    /// Seconds from the first to the last time it was found occupied.
+    pub(crate) fn dwell_s(&self) -> f64 {
+        self.last_seen.seconds_since(self.first_seen)
+    }
+
+    /// Whether it has been occupied for `dwell_s`, beyond doubt.
+    pub(crate) fn is_held(&self, dwell_s: f64) -> bool {
+        self.misses == 0 && self.hits >= 3 && self.log_odds >= SURE_OCCUPIED && self.dwell_s() >= dwell_s
+    }
+
+    /// Whether it was seen empty for `clear_s` beyond doubt, by this object's own standard.
+    pub(crate) fn is_empty(&self, clear_s: f64) -> bool {
+        let wait_s = (self.longest_empty_s * GAP_FACTOR).min(LONGEST_WAIT_S).max(clear_s);
+        self.log_odds <= SURE_EMPTY && self.misses >= 3 && self.empty_s >= wait_s
+    }
+
+    /// Whether something that was there for a moment has gone: fewer than three hits and no belief left.
+    pub(crate) fn was_fleeting(&self) -> bool {
+        self.hits < 3 && self.log_odds <= SURE_EMPTY
+    }
+
+    /// The belief, in natural log-odds.
+    pub(crate) fn log_odds(&self) -> f32 {
+        self.log_odds
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: f64) -> CaptureTime {
+        CaptureTime::default().plus_seconds(seconds)
+    }
+
+    fn parked(seconds: u32) -> Occupancy {
+        let mut place = Occupancy::new(at(0.0), at(0.0));
+        for look in 1..=seconds * 5 {
+            place.hit(at(f64::from(look) / 5.0), Hit::Sure);
+        }
+        place
+    }
+
+    #[test]
+    fn not_seeing_is_never_evidence_of_emptiness() {
+        let mut place = parked(60);
+        let before = place.log_odds();
+        for _ in 0..10_000 {
+            place.blind();
+        }
+        assert_eq!(place.log_odds(), before);
+        assert!(!place.is_empty(1.0));
+    }
+
+    #[test]
+    fn a_gap_between_looks_adds_no_empty_time() {
+        let mut place = parked(60);
+        // Three looks, an hour apart: three misses, but only seconds of empty place were seen.
+        for hour in 1..=3 {
+            place.miss(at(60.0 + 3600.0 * f64::from(hour)));
+        }
+        assert!(place.empty_s <= 3.0 * LONGEST_STEP_S);
+        assert!(!place.is_empty(60.0));
+    }
+
+    #[test]
+    fn a_seen_empty_place_clears_after_the_clear_time_and_not_before() {
+        let mut place = parked(60);
+        let mut cleared = None;
+        for look in 1..200 {
+            let t = 60.0 + f64::from(look) / 5.0;
+            place.miss(at(t));
+            if cleared.is_none() && place.is_empty(10.0) {
+                cleared = Some(t - 60.0);
+            }
+        }
+        let cleared = cleared.expect("forty seconds of empty place are enough");
+        assert!((10.0..11.0).contains(&cleared), "cleared after {cleared} s");
+    }
+
+    #[test]
+    fn what_was_missed_for_long_before_is_waited_for_longer() {
+        let mut place = parked(60);
+        for look in 1..=40 {
+            place.miss(at(60.0 + f64::from(look) / 5.0));
+        }
+        place.hit(at(68.2), Hit::Sure);
+        for look in 1..=60 {
+            place.miss(at(68.2 + f64::from(look) / 5.0));
+        }
+        assert!(!place.is_empty(10.0), "it was once missed for 8 s, so 12 s are not enough");
+        for look in 61..=90 {
+            place.miss(at(68.2 + f64::from(look) / 5.0));
+        }
+        assert!(place.is_empty(10.0));
+    }
+
+    #[test]
+    fn dwell_is_last_seen_minus_first_seen() {
+        let place = parked(20);
+        assert_eq!(place.dwell_s(), 20.0);
+        assert!(place.is_held(20.0));
+        assert!(!place.is_held(20.1));
+    }
+}

@@ -1,0 +1,192 @@
+//! The count rule: so many objects are in the zone at once for too long. The zone itself is the slot.
+//!
+//! # Invariants
+//! - An object that the detector misses for a moment still counts; one that left does not.
+//! - A look or two with another number change nothing: what counts is the median over the last seconds.
+//! - There is at most one open case; it clears only when the number was seen to be lower for the clear time.
+
+use std::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
+
+use super::scene::{Scene, Terms, happening};
+use crate::case::{Case, Change, Happening, LONGEST_STEP_S};
+use crate::clock::CaptureTime;
+use crate::detect::{BBox, Detection};
+use crate::track::Track;
+
+/// How long an object that was seen before and is missed now still counts, in seconds.
+const STILL_COUNTS_S: f64 = 0.8;
+/// Looks on which an object must have been seen to count while it is missed.
+const KNOWN_HITS: u32 = 3;
+/// IoU from which a new track is taken for the object of one that was just lost.
+const SAME_OBJECT: f32 = 0.2;
+/// How near to the edge of the picture a box touches it.
+const EDGE: f32 = 0.01;
+/// The median is taken over this many seconds …
+const WINDOW_S: f64 = 2.0;
+/// … but over no fewer and no more looks than these.
+const WINDOW_LOOKS: (usize, usize) = (3, 64);
+/// A number that is reached without a case yet starts anew after this many seconds below it, if the clear time is
+/// longer.
+const FORGET_S: f64 = 3.0;
+
+/// The state of one count rule.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Count {
+    pub(crate) case: Option<Case>,
+    /// Time and number of the last looks, oldest first.
+    window: VecDeque<(CaptureTime, u32)>,
+    held: Option<Held>,
+    last_judged: Option<CaptureTime>,
+    #[serde(skip)]
+    counted: Vec<Detection>,
+    #[serde(skip)]
+    sorted: Vec<u32>,
+}
+
+/// A number that is reached.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Held {
+    since: CaptureTime,
+    last: CaptureTime,
+    looks: u32,
+    hits: u32,
+    /// Seconds in plain view for which it has not been reached since `last`.
+    below_s: f64,
+}
+
+impl Count {
+    /// Judges one usable look: are at least `least` objects in the zone?
+    pub(crate) fn look(&mut self, scene: &Scene<'_>, terms: &Terms, least: u32, out: &mut Vec<Happening>) {
+        self.count(scene, terms);
+        self.remember(scene.at);
+        self.hold(scene.at, terms, least);
+        self.open(scene.at, terms, out);
+        self.clear(scene.at, terms, out);
+    }
+
+    /// A look on which nothing could be judged.
+    pub(crate) fn blind(&mut self) {
+        self.last_judged = None;
+    }
+
+    /// Lists what is in the zone.
+    fn count(&mut self, scene: &Scene<'_>, terms: &Terms) {
+        self.counted.clear();
+        let tracks = scene.tracker.tracks();
+        for track in tracks {
+            let bbox = track.bbox();
+            let here = track.last_seen == scene.at
+                || (track.hits >= KNOWN_HITS
+                    && scene.at.seconds_since(track.last_seen) <= STILL_COUNTS_S
+                    && !is_leaving(&bbox)
+                    && !tracks.iter().any(|newer| took_over(newer, track)));
+            if here
+                && terms.is_about(track.label)
+                && track.score >= terms.score
+                && terms.polygon.contains(bbox.foot())
+            {
+                self.counted.push(Detection { label: track.label, score: track.score, bbox: bbox.clamped() });
+            }
+        }
+    }
+
+    /// Adds this look's number to the window.
+    fn remember(&mut self, at: CaptureTime) {
+        let (fewest, most) = WINDOW_LOOKS;
+        self.window.push_back((at, self.counted.len() as u32));
+        while self.window.len() > most
+            || (self.window.len() > fewest && at.seconds_since(self.window[0].0) > WINDOW_S)
+        {
+            self.window.pop_front();
+        }
+    }
+
+    /// Whether the median of the window reaches `least`.
+    fn is_reached(&mut self, least: u32) -> bool {
+        self.sorted.clear();
+        self.sorted.extend(self.window.iter().map(|&(_, number)| number));
+        self.sorted.sort_unstable();
+        self.sorted[self.sorted.len() / 2] >= least
+    }
+
+    fn hold(&mut self, at: CaptureTime, terms: &Terms, least: u32) {
+        let step_s = self.last_judged.map_or(0.0, |last| at.seconds_since(last).clamp(0.0, LONGEST_STEP_S));
+        self.last_judged = Some(at);
+        let reached = self.is_reached(least);
+        if let Some(held) = &mut self.held {
+            held.looks += 1;
+            if reached {
+                let unseen_s = at.seconds_since(held.last);
+                held.last = at;
+                held.hits += 1;
+                held.below_s = 0.0;
+                if self.case.is_some() || unseen_s <= terms.longest_blind_s() {
+                    return;
+                }
+            } else {
+                held.below_s += step_s;
+                return;
+            }
+        }
+        if reached {
+            // The median turns late by half the window; the first look with the number is when it began.
+            let first = self.window.iter().find(|&&(_, number)| number >= least);
+            let since = first.map_or(at, |&(when, _)| when);
+            self.held = Some(Held { since, last: at, looks: 1, hits: 1, below_s: 0.0 });
+        }
+    }
+
+    fn open(&mut self, at: CaptureTime, terms: &Terms, out: &mut Vec<Happening>) {
+        let Some(held) = self.held else { return };
+        match &mut self.case {
+            Some(case) => {
+                case.last_seen = held.last;
+                case.looks = held.looks;
+                case.hits = held.hits;
+                if held.last == at {
+                    case.objects.clone_from(&self.counted);
+                }
+            }
+            None if held.last == at && at.seconds_since(held.since) >= terms.dwell_s => {
+                let opened = Case {
+                    id: terms.case_id(held.since, 0),
+                    rule: terms.rule,
+                    first_seen: held.since,
+                    opened: at,
+                    last_seen: at,
+                    looks: held.looks,
+                    hits: held.hits,
+                    objects: self.counted.clone(),
+                };
+                out.push(happening(Change::Opened, at, &opened));
+                self.case = Some(opened);
+            }
+            None => {}
+        }
+    }
+
+    fn clear(&mut self, at: CaptureTime, terms: &Terms, out: &mut Vec<Happening>) {
+        let Some(held) = &self.held else { return };
+        let wait_s = if self.case.is_some() { terms.clear_s } else { terms.clear_s.min(FORGET_S) };
+        if held.below_s >= wait_s {
+            out.extend(self.case.iter().map(|case| happening(Change::Cleared, at, case)));
+            self.held = None;
+            self.case = None;
+        }
+    }
+}
+
+/// Whether something that is missed touches the edge of the picture: it is more likely gone than hidden.
+fn is_leaving(bbox: &BBox) -> bool {
+    bbox.x1 <= EDGE || bbox.y1 <= EDGE || bbox.x2 >= 1.0 - EDGE || bbox.y2 >= 1.0 - EDGE
+}
+
+/// Whether `newer` is the object of `missed` under a new number: it began where that one is believed to be,
+/// after that one was last seen. A track that was there before and now covers it is another object in front.
+fn took_over(newer: &Track, missed: &Track) -> bool {
+    newer.group == missed.group
+        && newer.first_seen > missed.last_seen
+        && newer.bbox().iou(&missed.bbox()) >= SAME_OBJECT
+}

@@ -1,0 +1,319 @@
+//! The dwell rule: something still stands in one place of the zone for too long.
+//!
+//! # Invariants
+//! - Objects are matched to slots by position and class group, before and regardless of track numbers.
+//! - A place that is hidden, or lies behind something that is hidden or missed itself, is not judged.
+//! - One slot has at most one open case; a case clears only when its slot was seen empty.
+//! - After a clear the slot is gone, so the next object in that place is a new case.
+
+use serde::{Deserialize, Serialize};
+
+use super::scene::{Scene, Terms, WEAK, happening};
+use crate::case::occupancy::Hit;
+use crate::case::{Case, Change, Happening, Identity, Slot, same_foot};
+use crate::clock::CaptureTime;
+use crate::track::Assignment;
+
+/// IoU from which a detection may be the object of a slot.
+const SAME_PLACE: f32 = 0.35;
+/// A half-hidden object: the share of its box that must lie in the slot's anchor …
+const INSIDE: f32 = 0.7;
+/// … and the least share of the anchor that it must fill.
+const PART: f32 = 0.2;
+/// An object that shows whole where only a part of it was known: the share of the anchor in its box.
+const KNOWN_PART: f32 = 0.85;
+/// IoU with the anchor from which a view shows the whole object.
+const WHOLE: f32 = 0.55;
+/// A place without a case that nothing was found in for this long, hidden or not, may have changed hands: what
+/// is found then is on trial. An open case is not put to that trial, since a camera that was nudged meanwhile
+/// would give every one of them a second case.
+const BLIND_TRIAL_S: f64 = 10.0;
+/// IoU with a slot already found on this look from which a further detection is the same object again.
+const AGAIN: f32 = 0.5;
+/// A place without a case is forgotten after this much empty time, in seconds, if its clear time is longer.
+const FORGET_S: f64 = 5.0;
+/// Most slots of one rule; a zone with more places than that is drawn wrong.
+const MOST_SLOTS: usize = 64;
+
+/// The state of one dwell rule.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Dwell {
+    pub(crate) slots: Vec<Slot>,
+    next_serial: u64,
+    #[serde(skip)]
+    scratch: Scratch,
+}
+
+/// Buffers reused from look to look.
+#[derive(Clone, Debug, Default)]
+struct Scratch {
+    assignment: Assignment,
+    /// Detections that could stand in a slot, by number.
+    standing: Vec<usize>,
+    /// Whether each of them has found its slot.
+    placed: Vec<bool>,
+    /// Whether each slot was found occupied on this look.
+    found: Vec<bool>,
+}
+
+impl Dwell {
+    /// Judges one usable look.
+    pub(crate) fn look(&mut self, scene: &Scene<'_>, terms: &Terms, out: &mut Vec<Happening>) {
+        self.place_standing(scene, terms, out);
+        self.place_half_hidden(scene, terms);
+        self.place_uncovered(scene, terms);
+        self.judge_missed(scene);
+        self.take_new(scene, terms);
+        self.merge();
+        self.open(scene.at, terms, out);
+        self.clear(scene.at, terms, out);
+    }
+
+    /// A look on which nothing could be judged.
+    pub(crate) fn blind(&mut self) {
+        self.slots.iter_mut().for_each(|slot| slot.occupancy.blind());
+    }
+
+    /// Matches whole objects to slots. Where another object turns out to have taken the place of one with a
+    /// case, that case clears.
+    fn place_standing(&mut self, scene: &Scene<'_>, terms: &Terms, out: &mut Vec<Happening>) {
+        let Scratch { assignment, standing, placed, found } = &mut self.scratch;
+        standing.clear();
+        standing.extend(scene.detections.iter().enumerate().filter_map(|(index, detection)| {
+            let stands = terms.is_about(detection.label)
+                && detection.score >= WEAK * terms.score
+                && detection.bbox.is_sound()
+                && !scene.is_moving(index);
+            stands.then_some(index)
+        }));
+        placed.clear();
+        placed.resize(standing.len(), false);
+        found.clear();
+        found.resize(self.slots.len(), false);
+        assignment.start(self.slots.len(), standing.len());
+        for (row, slot) in self.slots.iter().enumerate() {
+            for (column, &index) in standing.iter().enumerate() {
+                let overlap = slot.anchor.iou(&scene.detections[index].bbox);
+                if scene.groups[index] == slot.group && overlap >= SAME_PLACE {
+                    assignment.set(row, column, overlap);
+                }
+            }
+        }
+        for &(row, column) in assignment.solve() {
+            let detection = scene.detections[standing[column]];
+            let slot = &mut self.slots[row];
+            if slot.occupancy.is_doubted()
+                || (slot.case.is_none() && scene.at.seconds_since(slot.occupancy.last_seen) > BLIND_TRIAL_S)
+            {
+                slot.suspect(scene.at);
+            }
+            let seen = &detection.bbox;
+            if seen.iou(&slot.anchor) >= WHOLE {
+                slot.last_whole = scene.at;
+            }
+            let whole = !scene.hides(&slot.anchor, slot.group, slot.last_whole);
+            sight(slot, scene.at, terms, detection.score);
+            slot.latest = detection;
+            placed[column] = true;
+            found[row] = true;
+            if !whole {
+                continue;
+            }
+            if let Identity::Other(since) = slot.settle(&detection.bbox) {
+                out.extend(slot.case.iter().map(|case| happening(Change::Cleared, scene.at, case)));
+                slot.hand_over(self.next_serial, scene.at, since);
+                self.next_serial += 1;
+            }
+        }
+    }
+
+    /// Matches what shows of half-hidden objects to slots that nothing was matched to. Where nothing is seen to
+    /// stand in front it must end at the same line on the ground, and says less.
+    fn place_half_hidden(&mut self, scene: &Scene<'_>, terms: &Terms) {
+        let Scratch { standing, placed, found, .. } = &mut self.scratch;
+        for (row, slot) in self.slots.iter_mut().enumerate() {
+            if found[row] {
+                continue;
+            }
+            let hidden = scene.hides(&slot.anchor, slot.group, slot.last_whole);
+            let part = standing.iter().enumerate().position(|(column, &index)| {
+                let seen = &scene.detections[index].bbox;
+                !placed[column]
+                    && scene.groups[index] == slot.group
+                    && seen.covered_by(&slot.anchor) >= INSIDE
+                    && slot.anchor.covered_by(seen) >= PART
+                    && (hidden || same_foot(&slot.anchor, seen))
+            });
+            if let Some(column) = part {
+                let score = if hidden { scene.detections[standing[column]].score } else { 0.0 };
+                sight(slot, scene.at, terms, score);
+                placed[column] = true;
+                found[row] = true;
+            }
+        }
+    }
+
+    /// Matches objects that now show whole to slots that knew only a part of them.
+    fn place_uncovered(&mut self, scene: &Scene<'_>, terms: &Terms) {
+        let Scratch { standing, placed, found, .. } = &mut self.scratch;
+        for (row, slot) in self.slots.iter_mut().enumerate() {
+            if found[row] {
+                continue;
+            }
+            let whole = standing.iter().enumerate().position(|(column, &index)| {
+                let seen = &scene.detections[index].bbox;
+                !placed[column]
+                    && scene.groups[index] == slot.group
+                    && slot.anchor.covered_by(seen) >= KNOWN_PART
+                    && same_foot(&slot.anchor, seen)
+            });
+            if let Some(column) = whole {
+                let detection = scene.detections[standing[column]];
+                sight(slot, scene.at, terms, detection.score);
+                slot.latest = detection;
+                slot.uncover(&detection.bbox);
+                placed[column] = true;
+                found[row] = true;
+            }
+        }
+    }
+
+    /// Counts the look against every slot that could be seen and was not found.
+    fn judge_missed(&mut self, scene: &Scene<'_>) {
+        for (slot, &found) in self.slots.iter_mut().zip(&self.scratch.found) {
+            if found {
+                continue;
+            }
+            if scene.hides(&slot.anchor, slot.group, slot.last_whole) {
+                slot.occupancy.blind();
+            } else {
+                slot.occupancy.miss(scene.at);
+            }
+        }
+    }
+
+    /// Makes a slot for each object in the zone that has none.
+    fn take_new(&mut self, scene: &Scene<'_>, terms: &Terms) {
+        let Scratch { standing, placed, found, .. } = &self.scratch;
+        for (column, &index) in standing.iter().enumerate() {
+            let detection = scene.detections[index];
+            let known = |slot: &Slot, found: bool| {
+                found
+                    && slot.group == scene.groups[index]
+                    && (slot.anchor.iou(&detection.bbox) >= AGAIN
+                        || detection.bbox.covered_by(&slot.anchor) >= INSIDE)
+            };
+            if placed[column]
+                || detection.score < terms.score
+                || !terms.polygon.contains(detection.bbox.foot())
+                || self.slots.iter().zip(found).any(|(slot, &found)| known(slot, found))
+            {
+                continue;
+            }
+            if self.slots.len() >= MOST_SLOTS && !drop_weakest(&mut self.slots) {
+                continue;
+            }
+            let since = scene.resting_since(index);
+            self.slots.push(Slot::new(self.next_serial, detection, scene.groups[index], scene.at, since));
+            self.next_serial += 1;
+        }
+    }
+
+    /// Two slots that have come to mean the same place become one: the one with a case, or the older.
+    fn merge(&mut self) {
+        let mut at = 0;
+        while at < self.slots.len() {
+            let newer = &self.slots[at];
+            let same = self.slots[..at].iter().position(|older| {
+                let part = newer.anchor.covered_by(&older.anchor) >= KNOWN_PART
+                    && same_foot(&older.anchor, &newer.anchor);
+                older.group == newer.group
+                    && (part || older.anchor.iou(&newer.anchor) >= AGAIN)
+                    && (older.case.is_none() || newer.case.is_none())
+            });
+            match same {
+                Some(older) if self.slots[older].case.is_none() && self.slots[at].case.is_some() => {
+                    self.slots.remove(older);
+                }
+                Some(_) => {
+                    self.slots.remove(at);
+                }
+                None => at += 1,
+            }
+        }
+    }
+
+    fn open(&mut self, at: CaptureTime, terms: &Terms, out: &mut Vec<Happening>) {
+        for slot in &mut self.slots {
+            let on_trial = slot.is_on_trial();
+            let Slot { serial, anchor, occupancy, latest, case, .. } = slot;
+            match case {
+                Some(case) => {
+                    case.last_seen = occupancy.last_seen;
+                    case.looks = occupancy.looks;
+                    case.hits = occupancy.hits;
+                    case.objects.clear();
+                    case.objects.push(*latest);
+                }
+                None if occupancy.last_seen == at
+                    && occupancy.is_held(terms.dwell_s)
+                    && !on_trial
+                    && terms.polygon.contains(anchor.foot()) =>
+                {
+                    let opened = Case {
+                        id: terms.case_id(occupancy.first_seen, *serial),
+                        rule: terms.rule,
+                        first_seen: occupancy.first_seen,
+                        opened: at,
+                        last_seen: at,
+                        looks: occupancy.looks,
+                        hits: occupancy.hits,
+                        objects: vec![*latest],
+                    };
+                    out.push(happening(Change::Opened, at, &opened));
+                    *case = Some(opened);
+                }
+                None => {}
+            }
+        }
+    }
+
+    fn clear(&mut self, at: CaptureTime, terms: &Terms, out: &mut Vec<Happening>) {
+        self.slots.retain(|slot| match &slot.case {
+            Some(case) => {
+                let empty = slot.occupancy.is_empty(terms.clear_s);
+                if empty {
+                    out.push(happening(Change::Cleared, at, case));
+                }
+                !empty
+            }
+            None => !slot.occupancy.was_fleeting() && !slot.occupancy.is_empty(terms.clear_s.min(FORGET_S)),
+        });
+    }
+}
+
+/// `slot` was found occupied at `at` by a detection with `score`.
+fn sight(slot: &mut Slot, at: CaptureTime, terms: &Terms, score: f32) {
+    let unseen_s = at.seconds_since(slot.occupancy.last_seen);
+    if slot.case.is_none() && unseen_s > terms.longest_blind_s() {
+        slot.occupancy.restart(at);
+        return;
+    }
+    slot.occupancy.hit(at, if score >= terms.score { Hit::Sure } else { Hit::Weak });
+}
+
+/// Makes room by dropping the least believed slot without a case. False when all have cases.
+fn drop_weakest(slots: &mut Vec<Slot>) -> bool {
+    let weakest = slots
+        .iter()
+        .enumerate()
+        .filter(|(_, slot)| slot.case.is_none())
+        .min_by(|(_, a), (_, b)| a.occupancy.log_odds().total_cmp(&b.occupancy.log_odds()));
+    match weakest.map(|(index, _)| index) {
+        Some(index) => {
+            slots.remove(index);
+            true
+        }
+        None => false,
+    }
+}

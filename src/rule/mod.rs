@@ -1,0 +1,11 @@
+//! Rules: what is judged on each look, and the places that remember it.
+//!
+//! A rule is a function of its state and a look. It asks no clock and keeps no picture.
+
+mod count;
+mod dwell;
+mod scene;
+
+pub(crate) use count::Count;
+pub(crate) use dwell::Dwell;
+pub(crate) use scene::{Scene, Terms, WEAK};

@@ -1,0 +1,112 @@
+//! What a rule gets to see of a look, and the terms that it judges by.
+
+use crate::case::{Case, CaseId, Change, Happening, RuleIndex, same_foot};
+use crate::clock::CaptureTime;
+use crate::detect::{BBox, Detection, Label};
+use crate::place::Polygon;
+use crate::track::{Motion, Track, Tracker};
+
+/// Share of a place that must be covered for it to count as hidden.
+const HIDDEN: f32 = 0.25;
+/// The same for something that already stood there while the object was still seen whole: it evidently hides
+/// less than it seems to.
+const HIDDEN_BY_NEIGHBOUR: f32 = 0.6;
+/// A neighbour is one that rested for so many seconds before the object was last seen whole.
+const NEIGHBOUR_S: f64 = 3.0;
+/// How much higher in the picture than a place something may stand and still be in front of it, in heights of
+/// the place: ground contact is only known to about a sixth of a box.
+const IN_FRONT: f32 = 0.15;
+/// Longest time for which an object may have been in its place before the tracker says that it is still, in
+/// seconds.
+const SETTLING_S: f64 = 3.0;
+/// IoU from which a box is taken to be the object of a place itself.
+const SAME: f32 = 0.5;
+/// Share of a place from which a box counts as covering all of it.
+const ALL: f32 = 0.85;
+
+/// Detections down to this share of a rule's score say that something known is still there; they never make
+/// something new.
+pub(crate) const WEAK: f32 = 0.5;
+
+/// One usable look, with tracks and class groups.
+pub(crate) struct Scene<'a> {
+    pub(crate) at: CaptureTime,
+    pub(crate) detections: &'a [Detection],
+    /// Class group of each detection.
+    pub(crate) groups: &'a [u16],
+    pub(crate) tracker: &'a Tracker,
+}
+
+impl Scene<'_> {
+    /// Whether detection number `index` belongs to something on the move.
+    pub(crate) fn is_moving(&self, index: usize) -> bool {
+        self.tracker.track_of(index).is_some_and(|track| track.motion == Motion::Moving)
+    }
+
+    /// Since when the object of detection number `index` has been where it is. Goes back no further than what
+    /// the tracker takes to tell still from moving: a track that rested for long and now pulls out has not
+    /// been in its new place for long.
+    pub(crate) fn resting_since(&self, index: usize) -> CaptureTime {
+        let since = self.tracker.track_of(index).map_or(self.at, |track| track.resting_since);
+        since.max(self.at.plus_seconds(-SETTLING_S))
+    }
+
+    /// Whether the place `anchor` of class group `group`, whose object was last seen whole at `last_whole`, is
+    /// hidden on this look by something nearer to the camera. Tracks that were missed on this look hide too: without that, a
+    /// bus that the detector loses for one look would make everything behind it look gone.
+    pub(crate) fn hides(&self, anchor: &BBox, group: u16, last_whole: CaptureTime) -> bool {
+        self.tracker.tracks().iter().any(|track| {
+            let cover = track.bbox();
+            // Its own object, seen whole where only a part of it made the anchor, included.
+            let own = track.group == group
+                && track.motion != Motion::Moving
+                && (cover.iou(anchor) >= SAME
+                    || (anchor.covered_by(&cover) >= ALL && same_foot(anchor, &cover)));
+            let in_front = cover.y2 >= anchor.y2 - IN_FRONT * anchor.height();
+            let least = if was_beside(track, last_whole) { HIDDEN_BY_NEIGHBOUR } else { HIDDEN };
+            !own && in_front && anchor.covered_by(&cover) >= least
+        })
+    }
+}
+
+fn was_beside(track: &Track, last_whole: CaptureTime) -> bool {
+    track.motion == Motion::Still && last_whole.seconds_since(track.resting_since) >= NEIGHBOUR_S
+}
+
+/// What a rule judges by: its plan, in the numbers that a look has.
+#[derive(Clone, Debug)]
+pub(crate) struct Terms {
+    pub(crate) rule: RuleIndex,
+    pub(crate) polygon: Polygon,
+    /// `labels[n]` says whether the rule is about label number `n`.
+    pub(crate) labels: Vec<bool>,
+    pub(crate) score: f32,
+    pub(crate) dwell_s: f64,
+    pub(crate) clear_s: f64,
+    /// What makes the ids of this rule's cases its own: box, camera, zone and kind.
+    pub(crate) name: String,
+}
+
+impl Terms {
+    /// Whether the rule is about `label`.
+    pub(crate) fn is_about(&self, label: Label) -> bool {
+        self.labels.get(usize::from(label.0)).copied().unwrap_or(false)
+    }
+
+    /// Longest time for which an object may be out of sight before it is taken for another one, in seconds:
+    /// five minutes, or a quarter of the dwell for rules that wait for days.
+    pub(crate) fn longest_blind_s(&self) -> f64 {
+        (self.dwell_s / 4.0).max(300.0)
+    }
+
+    /// The id of the case of a place first seen occupied at `first_seen`; `serial` tells places apart that
+    /// were first seen on the same look.
+    pub(crate) fn case_id(&self, first_seen: CaptureTime, serial: u64) -> CaseId {
+        CaseId::derive(&[self.name.as_bytes(), &first_seen.nanos().to_be_bytes(), &serial.to_be_bytes()])
+    }
+}
+
+/// `case` changed in the way `change` at `at`.
+pub(crate) fn happening(change: Change, at: CaptureTime, case: &Case) -> Happening {
+    Happening { change, at, case: case.clone() }
+}

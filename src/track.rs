@@ -1,0 +1,345 @@
+//! Tracks: detections of one object joined over looks, to tell what moves from what stays and to bridge
+//! missed detections.
+//!
+//! Association follows ByteTrack (Zhang et al., ECCV 2022): sure detections are matched first, then weak ones
+//! to what is left, so that a briefly faint object keeps its track. Boxes are compared by IoU after both are
+//! grown by a margin (C-BIoU, Yang et al., WACV 2023), which holds on to fast objects at a few looks a second.
+//!
+//! A track is short-lived and per process. It is never an identity: a case belongs to a place, and track
+//! numbers change nothing in what the rules decide.
+
+mod assign;
+mod kalman;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::assign::Assignment;
+use self::kalman::Axis;
+use crate::clock::CaptureTime;
+use crate::detect::{BBox, Detection, Label};
+
+/// Score from which a detection may start a track; weaker ones only continue one.
+const SURE: f32 = 0.40;
+/// How far boxes are grown on each side before they are compared, in box sizes.
+const MARGIN: f32 = 0.25;
+/// Least IoU of grown boxes for a match.
+const LEAST_OVERLAP: f32 = 0.15;
+/// A track that was not seen for so long is given up, in seconds, if it also missed [`LOST_LOOKS`] looks.
+const LOST_S: f64 = 2.0;
+/// The same for a track that stands still: what stands behind a passing bus is still there.
+const LOST_STILL_S: f64 = 4.0;
+/// Looks that a track must have missed before it is given up …
+const LOST_LOOKS: u32 = 3;
+/// … unless there was no look at all for so long, in seconds.
+const LOST_GAP_S: f64 = 10.0;
+/// Moving: the centre left its resting point by this many box sizes.
+const MOVED: f32 = 0.5;
+/// Still: the centre stayed this near to its resting point, in box sizes …
+const RESTED: f32 = 0.3;
+/// … for so many seconds.
+const RESTED_S: f64 = 1.5;
+/// The resting point drifts to where the centre is with this time constant, in seconds. A centre that goes at a
+/// steady speed is thus this many seconds of way from its resting point: 0.25 sizes a second is moving.
+const DRIFT_S: f32 = 2.0;
+/// Most tracks alive at once; more detections than that are not a street.
+const MOST_TRACKS: usize = 256;
+
+/// Whether a track moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Motion {
+    /// Too new to tell.
+    Unknown,
+    /// It moves.
+    Moving,
+    /// It has stayed in one place.
+    Still,
+}
+
+/// One object over the last few seconds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Track {
+    /// Number, unique in this process; for people to read, never for decisions.
+    pub number: u64,
+    /// Label of the latest detection.
+    pub label: Label,
+    /// Class group of that label.
+    pub group: u16,
+    /// Best score so far, slowly forgotten.
+    pub score: f32,
+    /// First look it was seen on.
+    pub first_seen: CaptureTime,
+    /// Last look it was seen on.
+    pub last_seen: CaptureTime,
+    /// Looks it was seen on.
+    pub hits: u32,
+    /// Looks it was missed on since.
+    pub missed: u32,
+    /// Whether it moves.
+    pub motion: Motion,
+    /// Since when the centre has been near its resting point.
+    pub resting_since: CaptureTime,
+    resting: (f32, f32),
+    x: Axis,
+    y: Axis,
+    width: f32,
+    height: f32,
+    at: CaptureTime,
+}
+
+impl Track {
+    fn new(number: u64, detection: &Detection, group: u16, at: CaptureTime) -> Self {
+        let (cx, cy) = detection.bbox.centre();
+        let (width, height) = (detection.bbox.width(), detection.bbox.height());
+        Self {
+            number,
+            label: detection.label,
+            group,
+            score: detection.score,
+            first_seen: at,
+            last_seen: at,
+            hits: 1,
+            missed: 0,
+            motion: Motion::Unknown,
+            resting_since: at,
+            resting: (cx, cy),
+            x: Axis::new(cx, width),
+            y: Axis::new(cy, height),
+            width,
+            height,
+            at,
+        }
+    }
+
+    /// Where it is believed to be on the latest look, 0-1.
+    pub fn bbox(&self) -> BBox {
+        let (x, y) = (self.x.position, self.y.position);
+        let (w, h) = (self.width / 2.0, self.height / 2.0);
+        BBox { x1: x - w, y1: y - h, x2: x + w, y2: y + h }
+    }
+
+    fn predict(&mut self, at: CaptureTime) {
+        let dt = at.seconds_since(self.at) as f32;
+        self.x.predict(dt, self.width);
+        self.y.predict(dt, self.height);
+        self.at = at;
+    }
+
+    fn hit(&mut self, detection: &Detection, at: CaptureTime) {
+        let (cx, cy) = detection.bbox.centre();
+        self.x.correct(cx, self.width);
+        self.y.correct(cy, self.height);
+        // Sizes change slowly; a half-hidden object must not shrink its track at once.
+        self.width += 0.3 * (detection.bbox.width() - self.width);
+        self.height += 0.3 * (detection.bbox.height() - self.height);
+        self.label = detection.label;
+        self.score = (self.score * 0.95).max(detection.score);
+        let since_s = at.seconds_since(self.last_seen) as f32;
+        self.last_seen = at;
+        self.hits += 1;
+        self.missed = 0;
+        self.judge_motion(at, since_s);
+    }
+
+    fn miss(&mut self) {
+        self.missed += 1;
+        self.x.fade(0.8);
+        self.y.fade(0.8);
+    }
+
+    /// Judges after a hit that came `since_s` after the one before.
+    fn judge_motion(&mut self, at: CaptureTime, since_s: f32) {
+        let away = f32::hypot(
+            (self.x.position - self.resting.0) / self.width.max(f32::EPSILON),
+            (self.y.position - self.resting.1) / self.height.max(f32::EPSILON),
+        );
+        if away > MOVED {
+            self.motion = Motion::Moving;
+            self.resting = (self.x.position, self.y.position);
+            self.resting_since = at;
+            return;
+        }
+        if away < RESTED && at.seconds_since(self.resting_since) >= RESTED_S && self.hits >= 3 {
+            self.motion = Motion::Still;
+        }
+        let share = 1.0 - (-since_s / DRIFT_S).exp();
+        self.resting.0 += share * (self.x.position - self.resting.0);
+        self.resting.1 += share * (self.y.position - self.resting.1);
+    }
+
+    fn is_lost(&self, at: CaptureTime) -> bool {
+        let patience = if self.motion == Motion::Still { LOST_STILL_S } else { LOST_S };
+        let unseen_s = at.seconds_since(self.last_seen);
+        unseen_s > LOST_GAP_S || (self.missed >= LOST_LOOKS && unseen_s > patience)
+    }
+}
+
+/// All tracks of one camera.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Tracker {
+    tracks: Vec<Track>,
+    next_number: u64,
+    #[serde(skip)]
+    of_detection: Vec<Option<usize>>,
+    #[serde(skip)]
+    free: Vec<usize>,
+    #[serde(skip)]
+    assignment: Assignment,
+}
+
+impl Tracker {
+    /// Takes one look in. `groups[i]` is the class group of `detections[i]`. Afterwards
+    /// [`Tracker::tracks`] holds what is alive and [`Tracker::track_of`] tells which track each detection
+    /// went to.
+    pub fn look(&mut self, at: CaptureTime, detections: &[Detection], groups: &[u16]) {
+        self.tracks.retain(|track| !track.is_lost(at));
+        self.tracks.iter_mut().for_each(|track| track.predict(at));
+        self.of_detection.clear();
+        self.of_detection.resize(detections.len(), None);
+        self.associate(at, detections, groups, |score| score >= SURE);
+        self.associate(at, detections, groups, |score| score < SURE);
+        for track in &mut self.tracks {
+            if track.last_seen < at {
+                track.miss();
+            }
+        }
+        for (index, detection) in detections.iter().enumerate() {
+            let starts = self.of_detection[index].is_none()
+                && detection.score >= SURE
+                && detection.bbox.is_sound()
+                && self.tracks.len() < MOST_TRACKS;
+            if starts {
+                self.of_detection[index] = Some(self.tracks.len());
+                self.tracks.push(Track::new(self.next_number, detection, groups[index], at));
+                self.next_number += 1;
+            }
+        }
+    }
+
+    /// Matches the free detections whose score is `wanted` to the tracks not yet seen on this look.
+    fn associate(
+        &mut self,
+        at: CaptureTime,
+        detections: &[Detection],
+        groups: &[u16],
+        wanted: impl Fn(f32) -> bool,
+    ) {
+        self.free.clear();
+        self.free.extend(
+            (0..detections.len()).filter(|&d| self.of_detection[d].is_none() && wanted(detections[d].score)),
+        );
+        self.assignment.start(self.tracks.len(), self.free.len());
+        for (row, track) in self.tracks.iter().enumerate() {
+            if track.last_seen == at {
+                continue;
+            }
+            let expected = grown(&track.bbox());
+            for (column, &d) in self.free.iter().enumerate() {
+                if groups[d] == track.group && detections[d].bbox.is_sound() {
+                    let overlap = expected.iou(&grown(&detections[d].bbox));
+                    if overlap >= LEAST_OVERLAP {
+                        self.assignment.set(row, column, overlap);
+                    }
+                }
+            }
+        }
+        for &(row, column) in self.assignment.solve() {
+            let d = self.free[column];
+            self.tracks[row].hit(&detections[d], at);
+            self.of_detection[d] = Some(row);
+        }
+    }
+
+    /// Tracks alive after the latest look, those missed on it included.
+    pub fn tracks(&self) -> &[Track] {
+        &self.tracks
+    }
+
+    /// The track that detection number `detection` of the latest look went to; `None` for a weak detection
+    /// that continues no track.
+    pub fn track_of(&self, detection: usize) -> Option<&Track> {
+        self.of_detection.get(detection).copied().flatten().map(|index| &self.tracks[index])
+    }
+
+    /// Changes every label and group as `label` and `group` say; a track whose label is gone is dropped.
+    pub(crate) fn relabel(&mut self, label: impl Fn(Label) -> Option<Label>, group: impl Fn(Label) -> u16) {
+        self.tracks.retain_mut(|track| match label(track.label) {
+            Some(new) => {
+                track.label = new;
+                track.group = group(new);
+                true
+            }
+            None => false,
+        });
+    }
+}
+
+fn grown(b: &BBox) -> BBox {
+    let (w, h) = (b.width() * MARGIN, b.height() * MARGIN);
+    BBox { x1: b.x1 - w, y1: b.y1 - h, x2: b.x2 + w, y2: b.y2 + h }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn car_at(x: f32, score: f32) -> Detection {
+        Detection { label: Label(0), score, bbox: BBox { x1: x, y1: 0.4, x2: x + 0.1, y2: 0.5 } }
+    }
+
+    fn at(look: i64) -> CaptureTime {
+        CaptureTime::from_nanos(look * 200_000_000)
+    }
+
+    #[test]
+    fn a_parked_car_is_still_and_a_passing_one_moves() {
+        let mut tracker = Tracker::default();
+        for look in 0..15 {
+            let passing = car_at(0.05 + 0.03 * look as f32, 0.8);
+            let mut parked = car_at(0.7, 0.8);
+            parked.bbox.y1 += 0.4;
+            parked.bbox.y2 += 0.4;
+            tracker.look(at(look), &[passing, parked], &[0, 0]);
+        }
+        assert_eq!(tracker.tracks().len(), 2);
+        assert_eq!(tracker.track_of(0).unwrap().motion, Motion::Moving);
+        let parked = tracker.track_of(1).unwrap();
+        assert_eq!(parked.motion, Motion::Still);
+        assert_eq!(parked.resting_since, at(0), "it has rested since it was first seen");
+    }
+
+    #[test]
+    fn a_faint_detection_continues_a_track_but_starts_none() {
+        let mut tracker = Tracker::default();
+        tracker.look(at(0), &[car_at(0.2, 0.25)], &[0]);
+        assert!(tracker.tracks().is_empty());
+        tracker.look(at(1), &[car_at(0.2, 0.6)], &[0]);
+        tracker.look(at(2), &[car_at(0.2, 0.25)], &[0]);
+        assert_eq!(tracker.tracks().len(), 1);
+        assert_eq!(tracker.tracks()[0].hits, 2);
+    }
+
+    #[test]
+    fn a_track_outlives_missed_looks_and_ends_after_them() {
+        let mut tracker = Tracker::default();
+        for look in 0..5 {
+            tracker.look(at(look), &[car_at(0.2, 0.8)], &[0]);
+        }
+        for look in 5..12 {
+            tracker.look(at(look), &[], &[]);
+        }
+        tracker.look(at(12), &[car_at(0.2, 0.8)], &[0]);
+        assert_eq!(tracker.track_of(0).unwrap().number, 0, "seven missed looks are 1.4 s");
+        for look in 13..60 {
+            tracker.look(at(look), &[], &[]);
+        }
+        assert!(tracker.tracks().is_empty());
+    }
+
+    #[test]
+    fn groups_are_not_mixed() {
+        let mut tracker = Tracker::default();
+        tracker.look(at(0), &[car_at(0.2, 0.8)], &[0]);
+        tracker.look(at(1), &[car_at(0.2, 0.8)], &[1]);
+        assert_eq!(tracker.tracks().len(), 2);
+    }
+}

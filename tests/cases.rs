@@ -1,0 +1,341 @@
+//! The core's promises, each in a test of its name, on scenes whose truth is known.
+
+use gridpatrol::case::{Change, Happening};
+use gridpatrol::clock::CaptureTime;
+use gridpatrol::config::ConfigFile;
+use gridpatrol::detect::{BBox, Detection, Vocabulary};
+use gridpatrol::judge::Judge;
+use gridpatrol::look::{Look, View};
+use gridpatrol::plan::{Input, Plan};
+
+use crate::scene::score::{Score, judge, plan, play, score};
+use crate::scene::world::Scene;
+use crate::scene::{Dice, Noise, street};
+
+/// A camera with a kerb (dwell 60 s, clear 10 s) and a junction (5 people for 20 s).
+fn camera() -> Plan {
+    let text = r#"
+edge = { street = "410102007", box = "box-1" }
+[[camera]]
+id = "cam-05"
+source = "looks.jsonl"
+zone = [
+  { id = "kerb", kind = "no_parking", grid = "g1", rule.illegal_parking.dwell_s = 60, polygon = [[0.0, 0.4], [1.0, 0.4], [1.0, 0.7], [0.0, 0.7]] },
+  { id = "junction", kind = "gathering", grid = "g2", rule.crowd = { count = 5, dwell_s = 20 }, polygon = [[0.0, 0.7], [1.0, 0.7], [1.0, 1.0], [0.0, 1.0]] },
+]
+"#;
+    let file = ConfigFile::parse("edge.toml".as_ref(), text.to_owned()).unwrap();
+    Plan::for_replay(&file, "cam-05", Input::Detections("looks.jsonl".into())).unwrap()
+}
+
+/// A camera's core that is shown one look each 0.2 s.
+struct Watch {
+    plan: Plan,
+    judge: Judge,
+    seconds: f64,
+    happenings: Vec<Happening>,
+}
+
+impl Watch {
+    fn new() -> Self {
+        let plan = camera();
+        let judge = fresh(&plan);
+        Self { plan, judge, seconds: 0.0, happenings: Vec::new() }
+    }
+
+    /// Shows the same things for `seconds`.
+    fn show(&mut self, seconds: f64, view: View, things: &[(&str, BBox)]) -> &mut Self {
+        let detections: Vec<Detection> = things
+            .iter()
+            .map(|&(name, bbox)| Detection { label: self.judge.intern(name).unwrap(), score: 0.8, bbox })
+            .collect();
+        for _ in 0..(seconds * 5.0).round() as u32 {
+            let at = at(self.seconds);
+            self.judge.look(&Look { at, view, detections: &detections }, &mut self.happenings);
+            self.seconds += 0.2;
+        }
+        self
+    }
+
+    fn see(&mut self, seconds: f64, things: &[(&str, BBox)]) -> &mut Self {
+        self.show(seconds, View::Clear, things)
+    }
+
+    /// Stops and starts again from the saved state.
+    fn restart(&mut self) -> &mut Self {
+        let saved = self.judge.save().unwrap();
+        self.judge = fresh(&self.plan);
+        self.judge.restore(&saved).unwrap();
+        self
+    }
+
+    /// What happened, with the seconds at which it did.
+    fn story(&self) -> Vec<(Change, f64)> {
+        let second = |h: &Happening| (h.at.seconds_since(CaptureTime::default()) * 10.0).round() / 10.0;
+        self.happenings.iter().map(|h| (h.change, second(h))).collect()
+    }
+
+    fn changes(&self) -> Vec<Change> {
+        self.happenings.iter().map(|h| h.change).collect()
+    }
+}
+
+fn fresh(plan: &Plan) -> Judge {
+    Judge::new(&plan.source(), &plan.cameras[0], Vocabulary::default())
+}
+
+fn at(seconds: f64) -> CaptureTime {
+    CaptureTime::default().plus_seconds(seconds)
+}
+
+fn car(x: f32) -> (&'static str, BBox) {
+    ("car", BBox { x1: x, y1: 0.45, x2: x + 0.12, y2: 0.55 })
+}
+
+/// A bus in front of everything at the kerb between 0.1 and 0.5.
+const BUS: (&str, BBox) = ("bus", BBox { x1: 0.1, y1: 0.35, x2: 0.5, y2: 0.75 });
+
+fn people(count: usize) -> Vec<(&'static str, BBox)> {
+    (0..count)
+        .map(|n| {
+            let x = 0.05 + 0.1 * n as f32;
+            ("person", BBox { x1: x, y1: 0.75, x2: x + 0.04, y2: 0.9 })
+        })
+        .collect()
+}
+
+#[test]
+fn i1_one_real_violation_gives_exactly_one_case() {
+    let plan = plan();
+    let mut total = Score::default();
+    for noise in [Noise::CLEAN, Noise::NOISY, Noise::BAD] {
+        for seed in 0..12 {
+            let scene = street(seed, &noise, 0.2);
+            total.add(score(&scene, &play(&plan, &scene)));
+        }
+    }
+    println!("{} cases, {:?}", total.found, total.notes);
+    assert!(total.found > 100, "the scenes hold more than a hundred violations");
+    assert!(
+        total.late(0.5) < 3.0 && total.late(0.99) < 15.0,
+        "{} s, {} s",
+        total.late(0.5),
+        total.late(0.99)
+    );
+    assert_eq!((total.missed, total.duplicates, total.wrong), (0, 0, 0), "{:#?}", total.notes);
+}
+
+#[test]
+fn i2_a_case_opens_only_after_its_dwell_and_within_a_few_looks() {
+    let mut watch = Watch::new();
+    assert_eq!(watch.see(59.8, &[car(0.3)]).story(), []);
+    assert_eq!(watch.see(2.0, &[car(0.3)]).story(), [(Change::Opened, 60.0)]);
+}
+
+#[test]
+fn i3_a_case_clears_only_when_its_place_was_seen_empty() {
+    let mut watch = Watch::new();
+    watch.see(65.0, &[car(0.3)]);
+    // Hidden behind a bus, in the dark, covered, the camera turned away, or no look at all: none is emptiness.
+    watch.see(180.0, &[BUS]).show(120.0, View::Dark, &[]).show(60.0, View::Covered, &[]);
+    watch.show(60.0, View::Moved, &[]);
+    watch.seconds += 3600.0;
+    watch.see(2.0, &[car(0.3)]);
+    assert_eq!(watch.changes(), [Change::Opened]);
+    watch.see(9.0, &[]);
+    assert_eq!(watch.changes(), [Change::Opened], "nine seconds are less than the clear time of ten");
+    watch.see(3.0, &[]);
+    assert_eq!(watch.changes(), [Change::Opened, Change::Cleared]);
+}
+
+#[test]
+fn i3_a_bus_that_is_missed_on_a_look_still_hides_what_is_behind_it() {
+    let mut watch = Watch::new();
+    watch.see(65.0, &[car(0.3)]);
+    for _ in 0..60 {
+        watch.see(0.2, &[BUS]).see(0.4, &[]);
+    }
+    watch.see(5.0, &[car(0.3)]);
+    assert_eq!(watch.changes(), [Change::Opened]);
+}
+
+#[test]
+fn i4_an_object_already_there_at_start_up_counts_from_the_first_look() {
+    let mut watch = Watch::new();
+    watch.see(61.0, &[car(0.3)]);
+    assert_eq!(watch.happenings[0].case.first_seen, at(0.0));
+}
+
+#[test]
+fn i5_after_a_clear_a_new_object_in_the_same_place_is_a_new_case() {
+    let mut watch = Watch::new();
+    watch.see(65.0, &[car(0.3)]).see(15.0, &[]).see(65.0, &[car(0.3)]);
+    assert_eq!(watch.changes(), [Change::Opened, Change::Cleared, Change::Opened]);
+    let ids: Vec<_> = watch.happenings.iter().map(|h| &h.case.id).collect();
+    assert_eq!(ids[0], ids[1]);
+    assert_ne!(ids[0], ids[2]);
+}
+
+#[test]
+fn i6_a_case_makes_no_more_messages_the_longer_it_lasts() {
+    let mut watch = Watch::new();
+    watch.see(3600.0, &[car(0.3)]).see(20.0, &[]);
+    assert_eq!(watch.changes(), [Change::Opened, Change::Cleared]);
+}
+
+#[test]
+fn i7_the_same_looks_give_the_same_happenings() {
+    let plan = plan();
+    let scene = street(3, &Noise::NOISY, 0.2);
+    assert_eq!(play(&plan, &scene), play(&plan, &scene));
+}
+
+#[test]
+fn i8_a_restart_changes_nothing() {
+    let plan = plan();
+    for seed in 0..4 {
+        let mut scene = street(seed, &Noise::NOISY, 0.2);
+        scene.restarts = Vec::new();
+        let whole = play(&plan, &scene);
+        scene.restarts = vec![45.0, 61.3, 400.0, 650.1];
+        assert_eq!(play(&plan, &scene), whole, "seed {seed}");
+    }
+}
+
+#[test]
+fn i8_dwell_and_open_cases_survive_a_restart() {
+    let mut watch = Watch::new();
+    watch.see(30.0, &[car(0.3)]).restart().see(31.0, &[car(0.3)]).restart().see(15.0, &[]);
+    let story = watch.story();
+    assert_eq!(story[0], (Change::Opened, 60.0));
+    assert_eq!(watch.changes(), [Change::Opened, Change::Cleared]);
+    assert_eq!(watch.happenings[0].case.id, watch.happenings[1].case.id);
+}
+
+#[test]
+fn i8_a_look_that_is_not_later_than_the_last_is_ignored_and_counted() {
+    let mut watch = Watch::new();
+    watch.see(30.0, &[car(0.3)]);
+    watch.seconds -= 10.0;
+    watch.see(10.0, &[]);
+    assert_eq!(watch.judge.ignored(), 50);
+    watch.see(31.0, &[car(0.3)]);
+    assert_eq!(watch.story(), [(Change::Opened, 60.0)]);
+}
+
+/// Plays the streets of `seeds`, each changed by `change`, and checks that the cases are still the true ones.
+fn still_right(seeds: std::ops::Range<u64>, interval: f64, mut change: impl FnMut(&mut Scene, &mut Dice)) {
+    let plan = plan();
+    for seed in seeds {
+        let mut scene = street(seed, &Noise::NOISY, interval);
+        change(&mut scene, &mut Dice::new(seed));
+        let score = score(&scene, &play(&plan, &scene));
+        assert_eq!((score.missed, score.duplicates, score.wrong), (0, 0, 0), "{:#?}", score.notes);
+    }
+}
+
+#[test]
+fn a_third_of_the_looks_lost_at_random_changes_no_set_of_cases() {
+    still_right(0..8, 0.2, |scene, dice| scene.looks.retain(|_| !dice.chance(1.0 / 3.0)));
+}
+
+#[test]
+fn twice_the_looks_change_no_set_of_cases() {
+    still_right(0..4, 0.1, |_, _| {});
+}
+
+#[test]
+fn the_order_of_detections_changes_no_set_of_cases() {
+    still_right(0..8, 0.2, |scene, dice| {
+        for look in &mut scene.looks {
+            for n in (1..look.detections.len()).rev() {
+                look.detections.swap(n, dice.below(n + 1));
+            }
+        }
+    });
+}
+
+#[test]
+fn a_stretch_of_two_minutes_without_looks_changes_no_set_of_cases() {
+    still_right(0..8, 0.2, |scene, dice| {
+        // While a car comes or goes, or when a case falls due, the stretch would change what can be known.
+        let busy = scene.busy.clone();
+        let fair = |from: f64| !busy.iter().any(|&t| t > from - 15.0 && t < from + 135.0);
+        if let Some(from) = (0..200).map(|_| dice.between(70.0, 700.0)).find(|&from| fair(from)) {
+            scene.looks.retain(|look| look.t < from || look.t > from + 120.0);
+        }
+    });
+}
+
+#[test]
+fn a_mirrored_picture_gives_mirrored_cases() {
+    let plan = plan();
+    for seed in 0..4 {
+        let scene = street(seed, &Noise::NOISY, 0.2);
+        let mut mirrored = scene.clone();
+        for detection in mirrored.looks.iter_mut().flat_map(|look| &mut look.detections) {
+            let [x1, y1, x2, y2] = detection.2;
+            detection.2 = [1.0 - x2, y1, 1.0 - x1, y2];
+        }
+        let (one, other) = (play(&plan, &scene), play(&plan, &mirrored));
+        assert_eq!(one.len(), other.len());
+        for (a, b) in one.iter().zip(&other) {
+            assert_eq!((a.change, a.at), (b.change, b.at));
+            let (xa, xb) = (a.case.objects[0].bbox.centre().0, b.case.objects[0].bbox.centre().0);
+            assert!((xa + xb - 1.0).abs() < 1e-3, "{xa} and {xb}");
+        }
+    }
+}
+
+#[test]
+fn two_cars_side_by_side_are_two_cases() {
+    let mut watch = Watch::new();
+    watch.see(61.0, &[car(0.3), car(0.38)]);
+    assert_eq!(watch.changes(), [Change::Opened, Change::Opened]);
+}
+
+#[test]
+fn one_vehicle_that_is_called_car_then_truck_then_bus_is_one_case() {
+    let mut watch = Watch::new();
+    for n in 0..200 {
+        let label = ["car", "truck", "bus"][n % 3];
+        watch.see(0.4, &[(label, car(0.3).1)]);
+    }
+    assert_eq!(watch.changes(), [Change::Opened]);
+}
+
+#[test]
+fn a_car_that_only_drives_past_is_no_case() {
+    let mut watch = Watch::new();
+    for _ in 0..20 {
+        for step in 0..30 {
+            watch.see(0.2, &[car(0.03 * step as f32)]);
+        }
+    }
+    assert_eq!(watch.changes(), []);
+}
+
+#[test]
+fn a_crowd_is_a_case_while_enough_people_are_there() {
+    let mut watch = Watch::new();
+    watch.see(15.0, &people(4)).see(25.0, &people(6)).see(30.0, &people(4));
+    let story = watch.story();
+    assert_eq!(story.len(), 2, "{story:?}");
+    assert!(story[0].0 == Change::Opened && (35.0..36.5).contains(&story[0].1), "{story:?}");
+    assert!(story[1].0 == Change::Cleared && (50.0..53.0).contains(&story[1].1), "{story:?}");
+}
+
+#[test]
+fn a_crowd_that_breaks_up_in_time_is_no_case() {
+    let mut watch = Watch::new();
+    watch.see(15.0, &people(6)).see(8.0, &people(4)).see(15.0, &people(6)).see(8.0, &people(4));
+    assert_eq!(watch.changes(), []);
+}
+
+#[test]
+fn what_was_saved_by_another_version_is_refused_with_advice() {
+    let plan = plan();
+    let mut core = judge(&plan);
+    let error = core.restore(b"{\"version\": 99, \"labels\": [], \"last_look\": null}").unwrap_err();
+    assert_eq!(error.exit_code(), 1);
+}
