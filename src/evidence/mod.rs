@@ -1,0 +1,93 @@
+//! Pictures that prove a case: rendered from the frame's planes, redacted before they leave memory, captioned
+//! outside the picture, and named in the message by role and SHA-256.
+
+pub mod caption;
+pub mod draw;
+mod encode;
+mod redact;
+mod render;
+mod search;
+mod store;
+mod subject;
+mod take;
+mod text;
+
+pub use caption::Facts;
+pub use encode::MAX_BYTES;
+pub use redact::{LEAST_BLOCK_PX, Redacted, redact};
+pub use render::Canvas;
+pub use search::{Redactor, windows};
+pub use store::{Store, file_name};
+pub use subject::{PixelRect, Subject, Who};
+pub use take::{MAX_WIDTH, View, take};
+
+use serde::{Deserialize, Serialize};
+
+/// What a picture shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// The look on which the condition held first.
+    First,
+    /// The whole view with the zone and the object marked.
+    Overview,
+    /// The object at full resolution, unmarked.
+    Closeup,
+    /// The same view after the place was seen empty.
+    After,
+}
+
+impl Role {
+    /// As file names, topics and messages spell it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::First => "first",
+            Self::Overview => "overview",
+            Self::Closeup => "closeup",
+            Self::After => "after",
+        }
+    }
+}
+
+/// One redacted JPEG picture, encoded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Picture {
+    /// What it shows.
+    pub role: Role,
+    /// The JPEG file's bytes.
+    pub jpeg: Vec<u8>,
+    /// Lower-case hex SHA-256 of `jpeg`.
+    pub sha256: String,
+    /// Width in pixels, caption included.
+    pub width: u32,
+    /// Height in pixels, caption included.
+    pub height: u32,
+}
+
+/// What was hidden in the pictures of one event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Redaction {
+    /// Persons whose heads were hidden.
+    pub persons: u32,
+    /// Vehicles whose plate area was hidden.
+    pub vehicles: u32,
+}
+
+/// The pictures of one event, or why there are none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Evidence {
+    /// Redacted pictures.
+    Taken {
+        /// The pictures.
+        pictures: Vec<Picture>,
+        /// What was hidden in them.
+        redaction: Redaction,
+    },
+    /// Redaction could not run, so no picture leaves the process (invariant E2).
+    Withheld {
+        /// Why, for the message.
+        reason: String,
+    },
+    /// There is no picture to take: the input is a file of detections.
+    NoView,
+}
