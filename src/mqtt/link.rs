@@ -1,0 +1,176 @@
+//! How to reach the broker: connect options, TLS, the login, and what is wrong when it does not work.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rumqttc::v5::mqttbytes::QoS;
+use rumqttc::v5::mqttbytes::v5::{ConnectReturnCode, LastWill, LastWillProperties};
+use rumqttc::v5::{ConnectionError, Event, EventLoop, MqttOptions, StateError, TlsError};
+use rumqttc::{TlsConfiguration, Transport};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::error::{Error, Kind, Result};
+use crate::plan::{BrokerPlan, Plan};
+
+/// Keep-alive; short enough for the address translation of mobile networks.
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
+/// Seconds for which the broker remembers the session after the connection is gone.
+const SESSION_EXPIRY_S: u32 = 3600;
+/// Seconds until an attempt to connect counts as failed.
+const CONNECT_TIMEOUT_S: u64 = 10;
+
+/// Connect options with `will` as the retained last word on `topic`, `will_delay_s` after the connection is
+/// lost.
+///
+/// # Errors
+/// [`Kind::Config`] when the password or the certificate authority's file cannot be read or used.
+pub(super) fn options(plan: &Plan, topic: String, will: Vec<u8>, will_delay_s: u32) -> Result<MqttOptions> {
+    let broker = &plan.broker;
+    // A broker throws a client off when another comes with its id, and boxes are named within their street.
+    let mut options =
+        MqttOptions::new(format!("patrol-{}-{}", plan.street, plan.box_id), broker.host.clone(), broker.port);
+    options
+        .set_keep_alive(KEEP_ALIVE)
+        .set_clean_start(false)
+        .set_session_expiry_interval(Some(SESSION_EXPIRY_S))
+        .set_connection_timeout(CONNECT_TIMEOUT_S)
+        .set_last_will(LastWill::new(
+            topic,
+            will,
+            QoS::AtLeastOnce,
+            true,
+            Some(will_properties(will_delay_s)),
+        ));
+    if let Some((user, file)) = &broker.login {
+        // Read at each attempt, so a changed password needs no restart.
+        let text = std::fs::read_to_string(file).map_err(|e| {
+            Error::new(Kind::Config, format!("cannot read the password file {}", file.display()))
+                .help("make it readable for this user, or change mqtt.password_file")
+                .caused_by(e)
+        })?;
+        options.set_credentials(user.clone(), text.lines().next().unwrap_or_default());
+    }
+    if let Some(transport) = tls(broker)? {
+        options.set_transport(transport);
+    }
+    Ok(options)
+}
+
+fn will_properties(delay_s: u32) -> LastWillProperties {
+    LastWillProperties {
+        delay_interval: Some(delay_s),
+        payload_format_indicator: Some(1),
+        message_expiry_interval: None,
+        content_type: Some("application/json".to_owned()),
+        response_topic: None,
+        correlation_data: None,
+        user_properties: Vec::new(),
+    }
+}
+
+/// TLS that trusts only the authority in `broker.tls_ca` and checks the server's name.
+fn tls(broker: &BrokerPlan) -> Result<Option<Transport>> {
+    let Some(file) = &broker.tls_ca else { return Ok(None) };
+    let fault = |what: &str| {
+        Error::new(Kind::Config, format!("{what} {}", file.display()))
+            .help("mqtt.ca_file must be the PEM file of the authority that signed the broker's certificate")
+    };
+    let certificates = CertificateDer::pem_file_iter(file)
+        .and_then(Iterator::collect::<std::result::Result<Vec<_>, _>>)
+        .map_err(|e| fault("cannot read certificates from").caused_by(e))?;
+    let mut roots = rustls::RootCertStore::empty();
+    for certificate in certificates {
+        roots.add(certificate).map_err(|e| fault("there is an unusable certificate in").caused_by(e))?;
+    }
+    if roots.is_empty() {
+        return Err(fault("there is no certificate in"));
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|e| Error::new(Kind::System, "cannot set up TLS").caused_by(e))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(Some(Transport::tls_with_config(TlsConfiguration::Rustls(Arc::new(config)))))
+}
+
+/// What is wrong with the connection, in words that tell the cases apart and hold no secret.
+pub(super) fn explain(broker: &BrokerPlan, error: &ConnectionError) -> Error {
+    let at = format!("{}:{}", broker.host, broker.port);
+    let (message, help) = match error {
+        ConnectionError::ConnectionRefused(
+            ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized,
+        )
+        | ConnectionError::MqttState(StateError::ConnFail {
+            reason: ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized,
+        }) => (
+            format!("the broker at {at} refused the login"),
+            "check mqtt.username, the first line of mqtt.password_file and the broker's rules for this box",
+        ),
+        ConnectionError::ConnectionRefused(code)
+        | ConnectionError::MqttState(StateError::ConnFail { reason: code }) => (
+            format!("the broker at {at} refused the connection: {code:?}"),
+            "see the broker's log; it must speak MQTT 5",
+        ),
+        ConnectionError::Tls(TlsError::Io(e)) => (
+            format!("no TLS connection to the broker at {at}: {e}"),
+            "mqtt.ca_file must belong to the authority that signed the broker's certificate, and the certificate must bear the host name in mqtt.url",
+        ),
+        ConnectionError::Tls(e) => (
+            format!("no TLS connection to the broker at {at}: {e}"),
+            "use a host name that the broker's certificate bears in mqtt.url",
+        ),
+        ConnectionError::Io(e) => (
+            format!("cannot connect to the broker at {at}: {e}"),
+            "check that the broker runs and mqtt.url is right; cases are kept until it can be reached",
+        ),
+        ConnectionError::Timeout(_) => (
+            format!("the broker at {at} does not answer"),
+            "check the network and mqtt.url; cases are kept until it can be reached",
+        ),
+        ConnectionError::MqttState(StateError::ServerDisconnect { reason_code, .. }) => (
+            format!("the broker at {at} ended the connection: {reason_code:?}"),
+            "SessionTakenOver means that another box has the same edge.box name",
+        ),
+        other => (
+            format!("lost the connection to the broker at {at}: {other}"),
+            "check the network; cases are kept until the broker can be reached",
+        ),
+    };
+    Error::new(Kind::Broker, message).help(help)
+}
+
+/// The task that polls the library's event loop; gone with the connection. The loop may not be interrupted in the
+/// middle of a write, so it is not polled beside other work: its events come by a channel.
+pub(super) struct Driver {
+    /// What it reports, until its first error.
+    pub(super) events: mpsc::Receiver<Result<Event, ConnectionError>>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Driver {
+    /// Starts to poll.
+    pub(super) fn start(mut event_loop: EventLoop) -> Self {
+        let (sender, events) = mpsc::channel(64);
+        let task = tokio::spawn(async move {
+            loop {
+                let event = event_loop.poll().await;
+                // The first error ends it: polling on would reconnect behind our back.
+                let over = event.is_err();
+                if sender.send(event).await.is_err() || over {
+                    return;
+                }
+            }
+        });
+        Self { events, task }
+    }
+}

@@ -1,0 +1,50 @@
+//! From a report to the messages that go out for it: the event, then its pictures.
+
+use super::{CaseEvent, Report, topic};
+use crate::error::Result;
+use crate::evidence::Evidence;
+use crate::outbox::{Matter, Message};
+
+/// Content type of a case event (CloudEvents MQTT binding, structured mode).
+const EVENT_CONTENT: &str = "application/cloudevents+json; charset=utf-8";
+/// Content type of a picture.
+const PICTURE_CONTENT: &str = "image/jpeg";
+/// Seconds for which a broker keeps a message for a subscriber that is away.
+const EXPIRY_S: u32 = 24 * 3600;
+
+/// The messages of one happening in the order in which they go out: the event first, so that a subscriber
+/// knows what a picture belongs to when it comes.
+///
+/// # Errors
+/// As [`CaseEvent::new`].
+pub fn messages(report: &Report<'_>) -> Result<Vec<Message>> {
+    let event = CaseEvent::new(report)?;
+    let rule = report.rule()?;
+    let case = &report.happening.case.id;
+    // The attributes that a broker's rules route on, repeated outside the payload as the binding allows.
+    let properties = |extra: [(&str, &str); 2]| {
+        let shared = [("source", event.source.as_str()), ("subject", event.subject.as_str())];
+        shared.iter().chain(&extra).map(|&(name, value)| (name.to_owned(), value.to_owned())).collect()
+    };
+    let mut messages = vec![Message {
+        case: case.clone(),
+        matter: Matter::Event,
+        topic: topic::case(report.plan, &rule.grid, &rule.kind.slug),
+        payload: event.to_json()?,
+        content_type: EVENT_CONTENT.to_owned(),
+        expiry_s: EXPIRY_S,
+        properties: properties([("id", &event.id), ("type", event.event_type.as_str())]),
+    }];
+    if let Evidence::Taken { pictures, .. } = report.evidence {
+        messages.extend(pictures.iter().map(|picture| Message {
+            case: case.clone(),
+            matter: Matter::Picture(picture.role),
+            topic: topic::evidence(report.plan, &rule.grid, &rule.kind.slug, case, picture.role),
+            payload: picture.jpeg.clone(),
+            content_type: PICTURE_CONTENT.to_owned(),
+            expiry_s: EXPIRY_S,
+            properties: properties([("event", &event.id), ("sha256", &picture.sha256)]),
+        }));
+    }
+    Ok(messages)
+}

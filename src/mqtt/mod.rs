@@ -1,0 +1,19 @@
+//! From a happening to a message that a broker has taken: topics, the CloudEvents envelope, the bookkeeping of
+//! acknowledgements and the session that ties them to a socket.
+//!
+//! Nothing here is durable: [`crate::outbox`] holds every message until the broker has acknowledged it.
+
+pub mod envelope;
+mod link;
+mod message;
+pub mod publisher;
+mod report;
+pub mod session;
+mod status;
+pub mod topic;
+
+pub use envelope::CaseEvent;
+pub use message::messages;
+pub use report::{MAX_BYTES, Report};
+pub use session::{Context, Tuning, run};
+pub use status::{State, Status};

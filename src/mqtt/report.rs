@@ -1,0 +1,220 @@
+//! From what happened to the event that says so.
+//!
+//! An event is a function of its [`Report`] alone: no wall clock, no random id. A replay of the same input is the
+//! same byte for byte, and an event that is sent again carries the id it had the first time.
+
+use sha2::{Digest, Sha256};
+
+use super::envelope::{
+    CaseData, CaseEvent, EventType, EvidenceRef, Grid, ModelRef, Object, Observed, PlaceSeen, RedactionNote,
+    Review, Standard,
+};
+use super::topic;
+use crate::case::catalog::CATALOG;
+use crate::case::{Change, Happening};
+use crate::clock::CaptureTime;
+use crate::config::GridProfile;
+use crate::detect::{Detection, ModelIdentity, Vocabulary};
+use crate::error::{Error, Kind, Result};
+use crate::evidence::{Evidence, Picture};
+use crate::plan::{CameraPlan, Plan, RulePlan};
+
+/// The payload stays below this many bytes, so that no broker or gateway has to be tuned for it.
+pub const MAX_BYTES: usize = 16 * 1024;
+/// Most objects listed in one event; the number of the others is given.
+const MAX_OBJECTS: usize = 32;
+/// Longest free text, in characters: a camera's name, a label, a reason.
+const MAX_TEXT: usize = 200;
+/// Seconds after which an event no longer calls for action. Well above the longest outage that the outbox is meant to
+/// bridge: a case that comes late is still a case.
+const USEFUL_S: f64 = 7.0 * 24.0 * 3600.0;
+
+/// All that a case event is made from.
+#[derive(Clone, Copy, Debug)]
+pub struct Report<'a> {
+    /// The box.
+    pub plan: &'a Plan,
+    /// The camera that saw it.
+    pub camera: &'a CameraPlan,
+    /// What happened.
+    pub happening: &'a Happening,
+    /// The pictures.
+    pub evidence: &'a Evidence,
+    /// Names of the labels in the happening.
+    pub vocabulary: &'a Vocabulary,
+    /// The model that looked; `None` when the input is detections.
+    pub model: Option<&'a ModelIdentity>,
+    /// Number of the event, without gaps per box.
+    pub sequence: u64,
+    /// When the event was written down.
+    pub recorded: CaptureTime,
+}
+
+impl<'a> Report<'a> {
+    /// The rule that the case broke.
+    ///
+    /// # Errors
+    /// [`Kind::System`] when the case names a rule that the camera does not have.
+    pub fn rule(&self) -> Result<&'a RulePlan> {
+        let index = self.happening.case.rule.0;
+        self.camera.rules.get(index).ok_or_else(|| {
+            let has = self.camera.rules.len();
+            Error::new(
+                Kind::System,
+                format!("camera {}: a case names rule {index}, expected less than {has}", self.camera.id),
+            )
+            .help("the zones were changed under stored cases: start with a new storage folder")
+        })
+    }
+}
+
+impl CaseEvent {
+    /// The event of a report.
+    ///
+    /// # Errors
+    /// As [`Report::rule`].
+    pub fn new(report: &Report<'_>) -> Result<Self> {
+        let rule = report.rule()?;
+        let Report { plan, camera, happening, recorded, .. } = *report;
+        let at = |time: CaptureTime| time.rfc3339(&plan.zone);
+        let event_type = EventType::from(happening.change);
+        let source = plan.source();
+        let mut event = Self {
+            specversion: "1.0".to_owned(),
+            id: event_id(&source, happening.case.id.as_str(), event_type, happening.at),
+            source,
+            event_type,
+            subject: format!("{}/{}", rule.grid, camera.id),
+            time: at(happening.at),
+            recordedtime: at(recorded),
+            expirytime: at(recorded.plus_seconds(USEFUL_S)),
+            sequence: format!("{:012}", report.sequence),
+            partitionkey: rule.grid.to_string(),
+            severitytext: rule.kind.severity.as_str().to_owned(),
+            datacontenttype: "application/json".to_owned(),
+            dataschema: "urn:patrol:case:1".to_owned(),
+            data: case_data(report, rule),
+        };
+        // The cap on objects keeps real events far below the limit; labels from a detections file may be long.
+        while event.to_json()?.len() >= MAX_BYTES && event.data.objects.pop().is_some() {
+            event.data.objects_left_out += 1;
+        }
+        Ok(event)
+    }
+}
+
+impl From<&ModelIdentity> for ModelRef {
+    fn from(model: &ModelIdentity) -> Self {
+        Self { name: bounded(&model.name), sha256: bounded(&model.sha256) }
+    }
+}
+
+fn case_data(report: &Report<'_>, rule: &RulePlan) -> CaseData {
+    let Report { plan, camera, happening, .. } = *report;
+    let case = &happening.case;
+    let at = |time: CaptureTime| time.rfc3339(&plan.zone);
+    let kind = rule.kind;
+    let listed = case.objects.len().min(MAX_OBJECTS);
+    CaseData {
+        case_id: case.id.as_str().to_owned(),
+        kind: kind.slug.clone(),
+        name: kind.name_zh.clone(),
+        name_en: kind.name_en.clone(),
+        standard: Standard {
+            reference: CATALOG.standard.current.clone(),
+            matter_kind: "管理事项".to_owned(),
+            code: kind.code.clone(),
+            code_2013: kind.code_2013.clone(),
+        },
+        grid: Grid {
+            id: rule.grid.to_string(),
+            scheme: match plan.grid_profile {
+                GridProfile::Opaque => "opaque",
+                GridProfile::GbT47678 => "gb-t-47678.3",
+                GridProfile::CjT349 => "cj-t-349",
+            }
+            .to_owned(),
+            street: plan.street.clone(),
+        },
+        place: PlaceSeen { camera: camera.id.clone(), text: bounded(&camera.name), zone: rule.zone.clone() },
+        observed: Observed {
+            first_seen: at(case.first_seen),
+            confirmed_at: at(case.opened),
+            last_seen: at(case.last_seen),
+            cleared_at: (happening.change == Change::Cleared).then(|| at(happening.at)),
+            dwell_s: rounded(case.dwell_s(), 1e3),
+            samples: case.looks,
+            hits: case.hits,
+            clock_synced: None,
+        },
+        objects: case.objects[..listed].iter().map(|seen| object(seen, report.vocabulary)).collect(),
+        objects_left_out: (case.objects.len() - listed) as u64,
+        evidence: evidence_refs(report, rule),
+        redaction: match report.evidence {
+            Evidence::Taken { redaction, .. } => Some(RedactionNote::Done {
+                persons: redaction.persons,
+                vehicles: redaction.vehicles,
+                method: "pixelate".to_owned(),
+            }),
+            Evidence::Withheld { reason } => Some(RedactionNote::Withheld { withheld: bounded(reason) }),
+            Evidence::NoView => None,
+        },
+        model: report.model.map(ModelRef::from),
+        review: Review { required: true },
+    }
+}
+
+fn evidence_refs(report: &Report<'_>, rule: &RulePlan) -> Vec<EvidenceRef> {
+    let Evidence::Taken { pictures, .. } = report.evidence else { return Vec::new() };
+    let id = &report.happening.case.id;
+    let refer = |picture: &Picture| EvidenceRef {
+        role: picture.role,
+        uri: format!("mqtt:{}", topic::evidence(report.plan, &rule.grid, &rule.kind.slug, id, picture.role)),
+        sha256: picture.sha256.clone(),
+        media: "image/jpeg".to_owned(),
+        bytes: picture.jpeg.len() as u64,
+        width: picture.width,
+        height: picture.height,
+    };
+    pictures.iter().map(refer).collect()
+}
+
+fn object(seen: &Detection, vocabulary: &Vocabulary) -> Object {
+    let unit = |v: f32| rounded(f64::from(v.clamp(0.0, 1.0)), 1e4);
+    let b = seen.bbox;
+    Object {
+        label: bounded(vocabulary.name(seen.label)),
+        score: unit(seen.score),
+        bbox: [unit(b.x1), unit(b.y1), unit(b.x2), unit(b.y2)],
+    }
+}
+
+/// `value` to the nearest `1 / parts`; 0 for what is not a number, which JSON cannot say.
+fn rounded(value: f64, parts: f64) -> f64 {
+    if value.is_finite() { (value * parts).round() / parts } else { 0.0 }
+}
+
+/// The first [`MAX_TEXT`] characters of `text`.
+fn bounded(text: &str) -> String {
+    text.chars().take(MAX_TEXT).collect()
+}
+
+/// The id of an event: a UUID of version 8 (RFC 9562, section 5.8) whose bits are a SHA-256 over what makes the
+/// event the one it is.
+fn event_id(source: &str, case: &str, event_type: EventType, at: CaptureTime) -> String {
+    let mut hash = Sha256::new();
+    for part in [source, case, event_type.as_str()] {
+        // The length keeps ("ab", "c") apart from ("a", "bc").
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    hash.update(at.nanos().to_be_bytes());
+    let digest = hash.finalize();
+    let mut bits = [0; 16];
+    bits.copy_from_slice(&digest[..16]);
+    let mut bits = u128::from_be_bytes(bits);
+    bits = (bits & !(0xf << 76)) | (0x8 << 76);
+    bits = (bits & !(0b11 << 62)) | (0b10 << 62);
+    let hex = format!("{bits:032x}");
+    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+}

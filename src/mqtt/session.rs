@@ -1,0 +1,433 @@
+//! The box's conversation with the broker: connect, say that it is there, offer what the outbox holds, settle
+//! what is acknowledged, and do it again whenever the connection is lost.
+//!
+//! Each connection gets a client of its own. The client library keeps unacknowledged packets of a lost
+//! connection and drops them when the broker has forgotten the session; with a fresh client nothing is kept
+//! there, and the outbox, which has every row that was not acknowledged, offers them again in its own order.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rumqttc::Outgoing;
+use rumqttc::v5::mqttbytes::QoS;
+use rumqttc::v5::mqttbytes::v5::{ConnAck, Packet, PubAck, PublishProperties};
+use rumqttc::v5::{AsyncClient, ConnectionError, Event};
+use tokio::sync::watch;
+
+use super::publisher::{Cargo, Publisher, Settled};
+use super::status::{State, Status};
+use super::{link, topic};
+use crate::clock::CaptureTime;
+use crate::detect::ModelIdentity;
+use crate::error::{Error, Kind, Result};
+use crate::outbox::{Offer, Outbox, RowId};
+use crate::plan::Plan;
+
+/// Most messages under way at a time: enough to fill a slow link, few enough to repeat.
+const WINDOW: usize = 16;
+
+/// What the session needs to know of the box.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// The plan.
+    pub plan: Arc<Plan>,
+    /// The model that looks, if there is one.
+    pub model: Option<ModelIdentity>,
+    /// When the program started.
+    pub started: CaptureTime,
+    /// Delays.
+    pub tuning: Tuning,
+}
+
+/// Delays of the session. The defaults are for the field; tests use shorter ones.
+#[derive(Clone, Copy, Debug)]
+pub struct Tuning {
+    /// Shortest and longest wait between attempts to connect; jitter of up to half is taken off.
+    pub reconnect: (Duration, Duration),
+    /// Shortest and longest wait before a held event is offered again.
+    pub hold: (Duration, Duration),
+    /// Longest wait before a held picture is offered again: pictures are large and someone may never want them.
+    pub hold_picture: Duration,
+    /// How long after a lost connection the broker says that the box is offline. A short loss goes unsaid.
+    pub will_delay_s: u32,
+    /// How often the status is looked at again.
+    pub status_every: Duration,
+    /// How long a clean stop may take to deliver what is due.
+    pub flush: Duration,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self {
+            reconnect: (seconds(1), seconds(60)),
+            hold: (seconds(5), seconds(60)),
+            hold_picture: seconds(3600),
+            will_delay_s: 30,
+            status_every: seconds(60),
+            flush: seconds(10),
+        }
+    }
+}
+
+/// Delivers what `outbox` holds until `shutdown` resolves. Then offers what is due for at most
+/// [`Tuning::flush`], says `stopped`, disconnects and returns. Trouble with the broker or the disk is logged
+/// once per change and tried again; nothing is lost by it.
+pub async fn run(context: Context, outbox: Arc<Outbox>, shutdown: impl Future<Output = ()>) {
+    let (stop, stopping) = watch::channel(None);
+    let watcher = async {
+        shutdown.await;
+        let _ = stop.send(Some(Instant::now() + context.tuning.flush));
+    };
+    let work = keep_connected(&context, &outbox, stopping);
+    tokio::join!(watcher, work);
+}
+
+/// When a clean stop must be done; `None` while the box is to go on.
+type Stopping = watch::Receiver<Option<Instant>>;
+
+async fn keep_connected(context: &Context, outbox: &Arc<Outbox>, mut stopping: Stopping) {
+    let (shortest, longest) = context.tuning.reconnect;
+    let mut wait = shortest;
+    let mut last_trouble = String::new();
+    loop {
+        let began = Instant::now();
+        let Err(trouble) = connection(context, outbox, stopping.clone(), &mut last_trouble).await else {
+            return;
+        };
+        let text = trouble.to_string();
+        if text == last_trouble {
+            tracing::debug!(error = %text, "Still no connection.");
+        } else {
+            let help = miette::Diagnostic::help(&trouble).map(|help| help.to_string());
+            let cause = std::error::Error::source(&trouble).map(ToString::to_string);
+            tracing::warn!(error = %text, cause, help, "Cases wait in the outbox.");
+            last_trouble = text;
+        }
+        if nothing_left_to_do(outbox, &stopping).await {
+            return;
+        }
+        // A broker that takes the box on only to drop it at once is not to be asked every second.
+        if began.elapsed() > longest {
+            wait = shortest;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(jittered(wait)) => {}
+            // A stop cuts the wait short once, for a last attempt.
+            Ok(()) = stopping.changed() => wait = shortest,
+        }
+        wait = (wait * 2).min(longest);
+    }
+}
+
+/// Whether the box is to stop and further attempts to connect would be in vain.
+async fn nothing_left_to_do(outbox: &Arc<Outbox>, stopping: &Stopping) -> bool {
+    let Some(deadline) = *stopping.borrow() else { return false };
+    let waiting = on_disk(outbox, |outbox| outbox.backlog().map(|backlog| backlog.total())).await;
+    Instant::now() >= deadline || waiting.unwrap_or(0) == 0
+}
+
+/// `wait` less up to half of it, so that the boxes of a street do not all come back at once.
+fn jittered(wait: Duration) -> Duration {
+    // The standard library's hasher keys are its only source of chance, and chance is all that is needed.
+    let chance = RandomState::new().hash_one(0) as f64 / u64::MAX as f64;
+    wait.mul_f64(1.0 - chance / 2.0)
+}
+
+/// Runs a database call where it may wait for the disk.
+async fn on_disk<T: Send + 'static>(
+    outbox: &Arc<Outbox>,
+    call: impl FnOnce(&Outbox) -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let outbox = Arc::clone(outbox);
+    tokio::task::spawn_blocking(move || call(&outbox))
+        .await
+        .unwrap_or_else(|e| Err(Error::new(Kind::System, "the database thread failed").caused_by(e)))
+}
+
+/// How far a clean stop has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Farewell {
+    NotYet,
+    Said,
+    Disconnecting,
+    Done,
+}
+
+/// One connection: its client, what is under way, what was last said of the box.
+struct Connection<'a> {
+    context: &'a Context,
+    outbox: &'a Arc<Outbox>,
+    client: AsyncClient,
+    publisher: Publisher,
+    /// Largest packet that the broker takes.
+    max_packet: usize,
+    session: u64,
+    connected: bool,
+    told: Option<Status>,
+    farewell: Farewell,
+}
+
+/// Connects and stays connected. Returns `Ok` after a clean stop.
+async fn connection(
+    context: &Context,
+    outbox: &Arc<Outbox>,
+    mut stopping: Stopping,
+    last_trouble: &mut String,
+) -> Result<()> {
+    let session = on_disk(outbox, Outbox::next_session).await?;
+    let will = json(&status(context, State::Offline, session, None))?;
+    let options =
+        link::options(&context.plan, topic::status(&context.plan), will, context.tuning.will_delay_s)?;
+    let (client, event_loop) = AsyncClient::new(options, WINDOW + 4);
+    let mut driver = link::Driver::start(event_loop);
+    let mut c = Connection {
+        context,
+        outbox,
+        client,
+        publisher: Publisher::new(WINDOW),
+        max_packet: usize::MAX,
+        session,
+        connected: false,
+        told: None,
+        farewell: Farewell::NotYet,
+    };
+    let mut status_tick = tokio::time::interval(context.tuning.status_every);
+    // What was due at this time has been offered, or waits for room.
+    let mut looked = Instant::now();
+    loop {
+        let deadline = *stopping.borrow();
+        let next_offer = on_disk(outbox, move |outbox| outbox.next_offer(looked)).await?;
+        let given_up = deadline.map(|at| at + context.tuning.flush);
+        let wake = [next_offer, deadline, given_up].into_iter().flatten().filter(|at| *at > looked).min();
+        let wake = pin!(async {
+            match wake {
+                Some(at) => tokio::time::sleep_until(at.into()).await,
+                None => std::future::pending().await,
+            }
+        });
+        tokio::select! {
+            event = driver.events.recv() => {
+                let mut settled = Vec::new();
+                c.note(event, &mut settled, last_trouble)?;
+                // All that has come in meanwhile is settled by one transaction.
+                while let Ok(event) = driver.events.try_recv() {
+                    c.note(Some(event), &mut settled, last_trouble)?;
+                }
+                c.settle(settled).await?;
+            }
+            () = outbox.accepted(), if c.connected => {}
+            () = wake => {}
+            _ = status_tick.tick() => {}
+            Ok(()) = stopping.changed() => {}
+        }
+        if c.farewell == Farewell::Done {
+            return Ok(());
+        }
+        looked = Instant::now();
+        let deadline = *stopping.borrow();
+        if deadline.is_some_and(|at| looked >= at + context.tuning.flush) {
+            return Err(Error::new(Kind::Broker, "the broker did not take the farewell in time"));
+        }
+        if c.connected {
+            c.speak(looked, deadline).await?;
+        }
+    }
+}
+
+impl Connection<'_> {
+    /// Takes in one event of the client library; acknowledgements are added to `settled`.
+    fn note(
+        &mut self,
+        event: Option<Result<Event, ConnectionError>>,
+        settled: &mut Vec<Settled>,
+        last_trouble: &mut String,
+    ) -> Result<()> {
+        match event {
+            Some(Ok(Event::Incoming(Packet::ConnAck(ConnAck { properties, .. })))) => {
+                let limits = properties.as_ref();
+                self.publisher.connected(limits.and_then(|p| p.receive_max));
+                self.max_packet =
+                    limits.and_then(|p| p.max_packet_size).map_or(usize::MAX, |max| max as usize);
+                self.connected = true;
+                last_trouble.clear();
+                let broker = &self.context.plan.broker;
+                tracing::info!(host = %broker.host, port = broker.port, "Connected to the broker.");
+            }
+            Some(Ok(Event::Outgoing(Outgoing::Publish(packet)))) => {
+                self.publisher.sent(packet);
+            }
+            Some(Ok(Event::Incoming(Packet::PubAck(PubAck { pkid, reason, .. })))) => {
+                settled.push(self.publisher.acknowledged(pkid, reason));
+            }
+            // Reported once the packet is written and flushed.
+            Some(Ok(Event::Outgoing(Outgoing::Disconnect))) => self.farewell = Farewell::Done,
+            Some(Ok(_)) => {}
+            // The broker closes the connection as it should, which the library calls an error.
+            Some(Err(_)) | None if matches!(self.farewell, Farewell::Disconnecting | Farewell::Done) => {
+                self.farewell = Farewell::Done;
+            }
+            Some(Err(e)) => return Err(link::explain(&self.context.plan.broker, &e)),
+            None => return Err(Error::new(Kind::System, "the connection's task has ended")),
+        }
+        Ok(())
+    }
+
+    /// Writes down what the broker has acknowledged or refused.
+    async fn settle(&mut self, settled: Vec<Settled>) -> Result<()> {
+        let mut delivered = Vec::new();
+        for one in settled {
+            match one {
+                Settled::Delivered(Cargo::Row(row)) => delivered.push(row),
+                Settled::NobodyListens(Cargo::Row(row)) => self.hold(row, "nobody subscribes to it").await?,
+                Settled::Refused(Cargo::Row(row), reason) => self.hold(row, &format!("{reason:?}")).await?,
+                Settled::Refused(Cargo::Status, reason) => {
+                    tracing::warn!(?reason, "The broker refused the status of this box.");
+                }
+                Settled::Delivered(Cargo::Status)
+                | Settled::NobodyListens(Cargo::Status)
+                | Settled::Stale => {}
+            }
+        }
+        if !delivered.is_empty() {
+            on_disk(self.outbox, move |outbox| outbox.delivered(&delivered)).await?;
+        }
+        Ok(())
+    }
+
+    /// Keeps a row back that the broker did not pass on.
+    async fn hold(&self, row: RowId, reason: &str) -> Result<()> {
+        let Tuning { hold: (shortest, longest), hold_picture, .. } = self.context.tuning;
+        let held = on_disk(self.outbox, move |outbox| {
+            outbox.hold(row, Instant::now(), |times, is_picture| {
+                let longest = if is_picture { hold_picture } else { longest };
+                shortest.saturating_mul(1 << times.min(16)).min(longest)
+            })
+        })
+        .await?;
+        match (held.kept, held.times) {
+            (false, _) => tracing::warn!(row = row.0, reason, "A picture was given up after a day."),
+            (true, 1) => tracing::warn!(row = row.0, reason, "A message is held and will be offered again."),
+            (true, _) => tracing::debug!(row = row.0, reason, times = held.times, "A message is still held."),
+        }
+        Ok(())
+    }
+
+    /// Says what is to be said now: the status, what is due, or the farewell.
+    async fn speak(&mut self, now: Instant, deadline: Option<Instant>) -> Result<()> {
+        if matches!(self.farewell, Farewell::Disconnecting | Farewell::Done) {
+            return Ok(());
+        }
+        if self.farewell == Farewell::Said {
+            if self.publisher.count() == 0 {
+                self.farewell = Farewell::Disconnecting;
+                self.client.try_disconnect().map_err(lost)?;
+            }
+            return Ok(());
+        }
+        if self.told.is_none() {
+            // Before anything else, so that a subscriber knows the box when its first case comes.
+            self.tell(State::Online).await?;
+        }
+        self.offer_due(now).await?;
+        let Some(deadline) = deadline else {
+            if self.publisher.count() == 0 {
+                self.tell(State::Online).await?;
+            }
+            return Ok(());
+        };
+        if self.publisher.count() == 0 || now >= deadline {
+            self.tell(State::Stopped).await?;
+            self.farewell = Farewell::Said;
+        }
+        Ok(())
+    }
+
+    /// Hands over what is due, as far as there is room.
+    async fn offer_due(&mut self, now: Instant) -> Result<()> {
+        let room = self.publisher.room();
+        if room == 0 {
+            return Ok(());
+        }
+        let limit = room + self.publisher.count();
+        let due = on_disk(self.outbox, move |outbox| outbox.due(now, limit)).await?;
+        for offer in due {
+            let cargo = Cargo::Row(offer.row);
+            if self.publisher.room() == 0 {
+                break;
+            }
+            if self.publisher.carries(cargo) {
+                continue;
+            }
+            if packet_size(&offer) > self.max_packet {
+                // The library would take it for a broken connection, again and again.
+                self.hold(offer.row, "it is larger than the broker takes").await?;
+                continue;
+            }
+            let properties = PublishProperties {
+                payload_format_indicator: Some(u8::from(offer.is_text)),
+                message_expiry_interval: Some(offer.expiry_s),
+                content_type: Some(offer.content_type),
+                user_properties: offer.properties,
+                ..PublishProperties::default()
+            };
+            self.client
+                .try_publish_with_properties(offer.topic, QoS::AtLeastOnce, false, offer.payload, properties)
+                .map_err(lost)?;
+            self.publisher.hand_over(cargo);
+        }
+        Ok(())
+    }
+
+    /// Publishes the status, retained, unless it was said already.
+    async fn tell(&mut self, state: State) -> Result<()> {
+        let backlog = on_disk(self.outbox, Outbox::backlog).await?.total();
+        let status = status(self.context, state, self.session, Some(backlog));
+        if self.told.as_ref() != Some(&status) {
+            let properties = PublishProperties {
+                payload_format_indicator: Some(1),
+                content_type: Some("application/json".to_owned()),
+                ..PublishProperties::default()
+            };
+            let topic = topic::status(&self.context.plan);
+            self.client
+                .try_publish_with_properties(topic, QoS::AtLeastOnce, true, json(&status)?, properties)
+                .map_err(lost)?;
+            self.publisher.hand_over(Cargo::Status);
+            self.told = Some(status);
+        }
+        Ok(())
+    }
+}
+
+/// The library no longer takes messages.
+fn lost(e: rumqttc::v5::ClientError) -> Error {
+    Error::new(Kind::Broker, "the connection to the broker takes no more messages").caused_by(e)
+}
+
+/// Upper bound of the packet that carries `offer`.
+fn packet_size(offer: &Offer) -> usize {
+    let properties: usize = offer.properties.iter().map(|(name, value)| name.len() + value.len() + 5).sum();
+    // Headers, packet id, expiry, format and lengths come to less than 64 bytes (MQTT 5, section 3.3).
+    offer.payload.len() + offer.topic.len() + offer.content_type.len() + properties + 64
+}
+
+fn status(context: &Context, state: State, session: u64, backlog: Option<u64>) -> Status {
+    let plan = &context.plan;
+    Status {
+        state,
+        session,
+        since: context.started.rfc3339(&plan.zone),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        model: context.model.as_ref().map(Into::into),
+        cameras: plan.cameras.iter().map(|camera| camera.id.clone()).collect(),
+        backlog,
+    }
+}
+
+fn json(status: &Status) -> Result<Vec<u8>> {
+    serde_json::to_vec(status)
+        .map_err(|e| Error::new(Kind::System, "cannot write the status as JSON").caused_by(e))
+}

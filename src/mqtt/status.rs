@@ -1,0 +1,41 @@
+//! The retained status of a box: the birth, the death and the last will of its session.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::envelope::ModelRef;
+
+/// Whether the box is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Connected.
+    Online,
+    /// Stopped on purpose.
+    Stopped,
+    /// Gone without a word; the broker says so on the box's behalf.
+    Offline,
+}
+
+/// What `…/status` carries, retained.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Status {
+    /// Whether the box is there.
+    pub state: State,
+    /// Number of the connection, higher each time the box connects, over restarts too. An `offline` with a
+    /// lower number than the latest `online` is the late will of an earlier connection: ignore it.
+    pub session: u64,
+    /// When the program started, RFC 3339.
+    #[schemars(extend("format" = "date-time"))]
+    pub since: String,
+    /// Version of the program.
+    pub version: String,
+    /// The model that looks; absent when the input is detections.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<ModelRef>,
+    /// Ids of the cameras.
+    pub cameras: Vec<String>,
+    /// Messages that wait for the broker or for a subscriber; unknown, thus absent, when `offline`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backlog: Option<u64>,
+}

@@ -1,0 +1,324 @@
+//! The durable queue between the core and the broker. Whatever the core has decided is a row here before the
+//! network hears of it, together with the core's own state and the number that the message carries.
+//!
+//! # Invariants
+//! - **O1** A message is on disk (fsync) before it can be offered to the network. One transaction holds the
+//!   camera's state, the sequence numbers and the rows: all of them are there or none
+//!   (`o1_an_accepted_event_is_on_disk_before_it_can_be_offered`,
+//!   `o1_state_numbers_and_rows_are_stored_together_or_not_at_all`).
+//! - **O2** A row leaves only when [`Outbox::delivered`] says that the broker acknowledged it with success; one
+//!   that was refused or that no subscriber took is held and offered again
+//!   (`o2_a_held_row_is_offered_again`). One exception keeps a box from sending the same pictures for ever: a
+//!   picture that nobody has taken for a day is given up and counted; its file stays in the evidence folder
+//!   (`o2_a_picture_that_nobody_takes_for_a_day_is_given_up_and_an_event_is_not`).
+//! - **O3** The events of a case leave in order: the next is not offered before the last has left. A picture
+//!   waits for the event before it and holds up nothing. Ids, payloads and numbers are stored, so a restart
+//!   changes none (`o3_the_events_of_a_case_leave_in_order`,
+//!   `o3_numbers_and_messages_are_the_same_after_a_restart`).
+//!
+//! What is held back, and until when, lives in memory: a restart is reason enough to offer everything again, and
+//! an SD card need not be worn by it.
+//!
+//! The core writes from its own thread and the MQTT task reads from another. One mutex around the one
+//! connection serves both: every call is a few short statements, and SQLite has a single writer anyhow.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use tokio::sync::Notify;
+
+use crate::error::{Error, Kind, Result};
+
+mod cases;
+mod message;
+mod schema;
+
+pub use cases::{CaseRecord, PictureRecord};
+pub use message::{Matter, Message, Offer, RowId};
+
+/// Name of the database in the storage folder.
+pub const FILE_NAME: &str = "gridpatrol.db";
+/// A picture that nobody has taken for so long is given up: as long as a broker would keep it.
+const PICTURE_PATIENCE: Duration = Duration::from_secs(24 * 3600);
+
+/// The durable queue.
+#[derive(Debug)]
+pub struct Outbox {
+    path: PathBuf,
+    db: Mutex<Connection>,
+    opened: Instant,
+    accepted: Notify,
+}
+
+/// Hands out the numbers of one transaction.
+#[derive(Debug)]
+pub struct Sequence {
+    last: u64,
+}
+
+impl Sequence {
+    /// The next number. It is used up only if the transaction succeeds.
+    pub fn next_number(&mut self) -> u64 {
+        self.last += 1;
+        self.last
+    }
+}
+
+/// How much waits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// Events that have not left.
+    pub events: u64,
+    /// Pictures that have not left.
+    pub pictures: u64,
+}
+
+impl Backlog {
+    /// Events and pictures.
+    pub fn total(self) -> u64 {
+        self.events + self.pictures
+    }
+}
+
+/// What became of a message that did not leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Whether it will be offered again; `false` for a picture that nobody took for a day.
+    pub kept: bool,
+    /// How often it has been held since the program started, this time included.
+    pub times: u32,
+}
+
+impl Outbox {
+    /// Opens the database in the folder `storage`, making both if they are not there.
+    ///
+    /// # Errors
+    /// [`Kind::Disk`] when the folder or the file cannot be made or written, is not a database of this
+    /// program, or is in use by another process.
+    pub fn open(storage: &Path) -> Result<Self> {
+        std::fs::create_dir_all(storage).map_err(|e| {
+            Error::disk(storage, "make the storage folder", e)
+                .help("set storage.dir to a folder that this user can write to")
+        })?;
+        let path = storage.join(FILE_NAME);
+        let db = Connection::open(&path).map_err(|e| fault(&path, "open", e))?;
+        Self::prepare(path, db)
+    }
+
+    /// An outbox that is gone with the process, for a replay that keeps no state.
+    ///
+    /// # Errors
+    /// [`Kind::Disk`] when SQLite cannot be started.
+    pub fn in_memory() -> Result<Self> {
+        let path = PathBuf::from(":memory:");
+        let db = Connection::open_in_memory().map_err(|e| fault(&path, "open", e))?;
+        Self::prepare(path, db)
+    }
+
+    fn prepare(path: PathBuf, mut db: Connection) -> Result<Self> {
+        schema::prepare(&path, &mut db)?;
+        Ok(Self { path, db: Mutex::new(db), opened: Instant::now(), accepted: Notify::new() })
+    }
+
+    /// Stores what the core has decided, in one transaction that is on disk when this returns: the new state
+    /// of `camera` (`None` leaves it as it is) and the messages that `make` builds with the numbers it is
+    /// given. Returns those messages. With an error nothing is stored and no number is used up.
+    ///
+    /// # Errors
+    /// That of `make`, or [`Kind::Disk`] when the database cannot be written.
+    pub fn accept(
+        &self,
+        camera: &str,
+        core_state: Option<&[u8]>,
+        make: impl FnOnce(&mut Sequence) -> Result<Vec<Message>>,
+    ) -> Result<Vec<Message>> {
+        let messages = self.write(|tx| {
+            let mut sequence = Sequence { last: schema::counter(tx, schema::SEQUENCE)? };
+            let messages = match make(&mut sequence) {
+                Ok(messages) => messages,
+                Err(e) => return Ok(Err(e)),
+            };
+            schema::set_counter(tx, schema::SEQUENCE, sequence.last)?;
+            if let Some(state) = core_state {
+                tx.prepare_cached(
+                    "INSERT INTO core_state (camera, state) VALUES (?1, ?2)
+                     ON CONFLICT (camera) DO UPDATE SET state = excluded.state",
+                )?
+                .execute(params![camera, state])?;
+            }
+            for message in &messages {
+                message::insert(tx, message)?;
+                cases::record(tx, message)?;
+            }
+            Ok(Ok(messages))
+        })?;
+        if !messages.is_empty() {
+            self.accepted.notify_one();
+        }
+        Ok(messages)
+    }
+
+    /// The state that `camera` was last stored with.
+    ///
+    /// # Errors
+    /// [`Kind::Disk`] when the database cannot be read.
+    pub fn core_state(&self, camera: &str) -> Result<Option<Vec<u8>>> {
+        self.read(|db| {
+            db.prepare_cached("SELECT state FROM core_state WHERE camera = ?1")?
+                .query_row([camera], |row| row.get(0))
+                .optional()
+        })
+    }
+
+    /// Up to `limit` messages that may be offered at `now`, oldest first (O3). A message that is under way is
+    /// among them until it is settled: the caller knows which those are.
+    ///
+    /// # Errors
+    /// [`Kind::Disk`] when the database cannot be read.
+    pub fn due(&self, now: Instant, limit: usize) -> Result<Vec<Offer>> {
+        let now = self.millis(now);
+        self.read(|db| message::due(db, now, limit))
+    }
+
+    /// When, after `after`, the next of the held messages may be offered again; `None` when there is none.
+    ///
+    /// # Errors
+    /// [`Kind::Disk`] when the database cannot be read.
+    pub fn next_offer(&self, after: Instant) -> Result<Option<Instant>> {
+        let after = self.millis(after);
+        let until: Option<u64> = self.read(|db| {
+            db.prepare_cached("SELECT min(until) FROM temp.held WHERE until > ?1")?
+                .query_row([after], |row| row.get(0))
+        })?;
+        Ok(until.map(|millis| self.opened + Duration::from_millis(millis)))
+    }
+
+    /// The broker has acknowledged `rows` with success: they leave. Those that have left before are passed over.
+    ///
+    /// # Errors
+    /// [`Kind::Disk`] when the database cannot be written; the rows then stay and will be offered again.
+    pub fn delivered(&self, rows: &[RowId]) -> Result<()> {
+        self.write(|tx| {
+            for row in rows {
+                message::remove(tx, *row)?;
+            }
+            Ok(Ok(()))
+        })
+    }
+
+    /// `row` did not leave, because nobody subscribes or the broker refused it. It is not offered again before
+    /// `now` plus the wait that `wait` gives for (how often it was held before, whether it is a picture).
+    ///
+    /// # Errors
+    /// [`Kind::Disk`] when the database cannot be written.
+    pub fn hold(&self, row: RowId, now: Instant, wait: impl FnOnce(u32, bool) -> Duration) -> Result<Held> {
+        let now = self.millis(now);
+        self.write(|tx| {
+            let is_picture = message::is_picture(tx, row)?;
+            let (since, before) = message::held(tx, row)?.unwrap_or((now, 0));
+            let kept = !is_picture || now - since < PICTURE_PATIENCE.as_millis() as i64;
+            if kept {
+                let wait = wait(before, is_picture).as_millis() as i64;
+                message::hold(tx, row, since, now.saturating_add(wait))?;
+            } else {
+                message::remove(tx, row)?;
+            }
+            Ok(Ok(Held { kept, times: before + 1 }))
+        })
+    }
+
+    /// How much waits.
+    ///
+    /// # Errors
+    /// [`Kind::Disk`] when the database cannot be read.
+    pub fn backlog(&self) -> Result<Backlog> {
+        self.read(|db| {
+            db.prepare_cached("SELECT count(*) FILTER (WHERE role IS NULL), count(role) FROM outbox")?
+                .query_row([], |row| Ok(Backlog { events: row.get(0)?, pictures: row.get(1)? }))
+        })
+    }
+
+    /// A number for a new connection, higher than any before, over restarts too.
+    ///
+    /// # Errors
+    /// [`Kind::Disk`] when the database cannot be written.
+    pub fn next_session(&self) -> Result<u64> {
+        self.write(|tx| {
+            let next = schema::counter(tx, schema::SESSION)? + 1;
+            schema::set_counter(tx, schema::SESSION, next)?;
+            Ok(Ok(next))
+        })
+    }
+
+    /// Resolves when messages were accepted since it last resolved.
+    pub async fn accepted(&self) {
+        self.accepted.notified().await;
+    }
+
+    /// The latest `limit` cases, newest first.
+    ///
+    /// # Errors
+    /// [`Kind::Disk`] when the database cannot be read.
+    pub fn cases(&self, limit: usize) -> Result<Vec<CaseRecord>> {
+        self.read(|db| cases::latest(db, limit))
+    }
+
+    /// Whether `file` is the name of a picture of a case that is listed.
+    ///
+    /// # Errors
+    /// [`Kind::Disk`] when the database cannot be read.
+    pub fn lists_picture(&self, file: &str) -> Result<bool> {
+        self.read(|db| cases::lists_picture(db, file))
+    }
+
+    /// Milliseconds since the outbox was opened; monotonic, so a step of the wall clock holds nothing back.
+    fn millis(&self, at: Instant) -> i64 {
+        at.saturating_duration_since(self.opened).as_millis() as i64
+    }
+
+    fn read<T>(&self, query: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+        // A panic elsewhere leaves no half-done work behind: the transaction it was in rolls back.
+        let db = self.db.lock().unwrap_or_else(PoisonError::into_inner);
+        query(&db).map_err(|e| fault(&self.path, "read", e))
+    }
+
+    /// Runs `work` in a transaction, which is on disk when this returns and rolled back with any error.
+    fn write<T>(&self, work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<Result<T>>) -> Result<T> {
+        let mut db = self.db.lock().unwrap_or_else(PoisonError::into_inner);
+        let attempt = || {
+            let tx = db.transaction()?;
+            let done = work(&tx)?;
+            if done.is_ok() {
+                tx.commit()?;
+            }
+            Ok(done)
+        };
+        attempt().map_err(|e| fault(&self.path, "write", e))?
+    }
+}
+
+/// A database error with what to do about it.
+fn fault(path: &Path, doing: &str, source: rusqlite::Error) -> Error {
+    use rusqlite::ErrorCode;
+    let help = match source.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            "another process has it open: stop the other gridpatrol, or give this one its own storage.dir"
+        }
+        Some(ErrorCode::DiskFull) => "the disk is full: free some space; nothing that was stored is lost",
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
+            "move the file away to start with a new one; cases that had not been delivered are in the old one"
+        }
+        Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+            "make the file and its folder writable for this user, or set storage.dir to another folder"
+        }
+        _ => "check the disk that storage.dir is on",
+    };
+    Error::new(Kind::Disk, format!("cannot {doing} the database {}", path.display()))
+        .help(help)
+        .caused_by(source)
+}
+
+#[cfg(test)]
+mod tests;

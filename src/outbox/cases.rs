@@ -1,0 +1,78 @@
+//! The latest word on each case, for the page. Written in the transaction that queues the message, so the page
+//! and the broker are told the same.
+
+use rusqlite::{Connection, Transaction, params};
+
+use super::message::{Matter, Message};
+
+/// Cases that are kept for the page; the oldest go first.
+const MAX_CASES: i64 = 1000;
+
+/// One case as the page shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CaseRecord {
+    /// Its id.
+    pub id: String,
+    /// The latest event as it was published: CloudEvents JSON.
+    pub event: String,
+    /// Its pictures.
+    pub pictures: Vec<PictureRecord>,
+}
+
+/// One picture of a case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PictureRecord {
+    /// What it shows, as [`Role`](crate::evidence::Role) spells it.
+    pub role: String,
+    /// Its name in the evidence folder: `{case_id}-{role}.jpg`.
+    pub file: String,
+}
+
+/// Notes what `message` says of its case.
+pub(super) fn record(tx: &Transaction<'_>, message: &Message) -> rusqlite::Result<()> {
+    let case = message.case.as_str();
+    match message.matter {
+        Matter::Event => {
+            let event = std::str::from_utf8(&message.payload)
+                .map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
+            tx.prepare_cached(
+                "INSERT INTO cases (case_id, event) VALUES (?1, ?2)
+                 ON CONFLICT (case_id) DO UPDATE SET event = excluded.event",
+            )?
+            .execute(params![case, event])?;
+            tx.prepare_cached("DELETE FROM cases WHERE number <= (SELECT max(number) FROM cases) - ?1")?
+                .execute([MAX_CASES])?;
+        }
+        Matter::Picture(role) => {
+            // Only for a listed case: a late picture of one that has fallen off the list is not shown.
+            tx.prepare_cached(
+                "INSERT OR IGNORE INTO pictures (file, case_id, role)
+                 SELECT ?1, case_id, ?3 FROM cases WHERE case_id = ?2",
+            )?
+            .execute(params![format!("{case}-{}.jpg", role.as_str()), case, role.as_str()])?;
+        }
+    }
+    Ok(())
+}
+
+/// The latest `limit` cases, newest first.
+pub(super) fn latest(db: &Connection, limit: usize) -> rusqlite::Result<Vec<CaseRecord>> {
+    let mut pictures =
+        db.prepare_cached("SELECT role, file FROM pictures WHERE case_id = ?1 ORDER BY role")?;
+    db.prepare_cached("SELECT case_id, event FROM cases ORDER BY number DESC LIMIT ?1")?
+        .query_map([limit as i64], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?
+        .map(|row| {
+            let (id, event) = row?;
+            let pictures = pictures
+                .query_map([&id], |row| Ok(PictureRecord { role: row.get(0)?, file: row.get(1)? }))?
+                .collect::<rusqlite::Result<_>>()?;
+            Ok(CaseRecord { id, event, pictures })
+        })
+        .collect()
+}
+
+/// Whether `file` is a picture of a listed case.
+pub(super) fn lists_picture(db: &Connection, file: &str) -> rusqlite::Result<bool> {
+    db.prepare_cached("SELECT EXISTS (SELECT 1 FROM pictures WHERE file = ?1)")?
+        .query_row([file], |row| row.get(0))
+}

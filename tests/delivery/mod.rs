@@ -1,0 +1,262 @@
+//! From a happening to what an independent client on a real broker receives.
+//! This file holds what its tests share.
+
+mod broker;
+mod demo_broker;
+mod event;
+mod page;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use gridpatrol::case::catalog::CATALOG;
+use gridpatrol::case::{Case, CaseId, Change, Happening, RuleIndex};
+use gridpatrol::cli::schema::{Subject, of};
+use gridpatrol::clock::CaptureTime;
+use gridpatrol::config::GridProfile;
+use gridpatrol::demo;
+use gridpatrol::detect::{BBox, Detection, Label, ModelIdentity, Vocabulary};
+use gridpatrol::evidence::{Evidence, Picture, Redaction, Role};
+use gridpatrol::mqtt::{self, CaseEvent, Context, Report, Tuning};
+use gridpatrol::outbox::{Outbox, Sequence};
+use gridpatrol::place::{GridId, Polygon};
+use gridpatrol::plan::{BrokerPlan, CameraPlan, Condition, Input, Plan, RulePlan};
+use jiff::tz::TimeZone;
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+use tokio::sync::oneshot;
+
+use crate::support::mosquitto::{Mosquitto, PATIENCE, Received};
+
+const STATUS: &str = "patrol/v1/410102007/box-1/status";
+const CASES: &str = "patrol/v1/410102007/+/case/+/+";
+const EVERYTHING: &str = "patrol/#";
+
+/// 2026-11-23T15:47:18.250+08:00.
+const NOON: i64 = 1_795_420_038_250_000_000;
+
+fn plan(port: u16) -> Plan {
+    let rule = |slug: &str, grid: &str| {
+        let kind = CATALOG.kind(slug).unwrap();
+        RulePlan {
+            zone: "north-kerb".to_owned(),
+            grid: GridId::parse(grid, GridProfile::GbT47678).unwrap(),
+            polygon: Polygon::new(vec![[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]]).unwrap(),
+            kind,
+            labels: vec!["car".to_owned()],
+            score: 0.45,
+            dwell_s: 20.0,
+            clear_s: 10.0,
+            condition: Condition::Standing,
+        }
+    };
+    Plan {
+        street: "410102007".to_owned(),
+        box_id: "box-1".to_owned(),
+        grid_profile: GridProfile::GbT47678,
+        zone: TimeZone::fixed(jiff::tz::offset(8)),
+        model: PathBuf::new(),
+        runtime: None,
+        threads: 1,
+        broker: BrokerPlan { host: "127.0.0.1".to_owned(), port, tls_ca: None, login: None },
+        storage: PathBuf::new(),
+        web: None,
+        cameras: vec![CameraPlan {
+            id: "cam-05".to_owned(),
+            name: "3号院北门".to_owned(),
+            input: Input::Video(PathBuf::new()),
+            look_interval_s: 0.2,
+            rules: vec![rule("illegal_parking", "410102007003012"), rule("crowd", "410102007003013")],
+        }],
+    }
+}
+
+fn vocabulary() -> Vocabulary {
+    Vocabulary::new(vec!["person".to_owned(), "car".to_owned()])
+}
+
+fn model() -> ModelIdentity {
+    ModelIdentity { name: "nanodet-g-416".to_owned(), sha256: "ab".repeat(32) }
+}
+
+fn at(seconds: f64) -> CaptureTime {
+    CaptureTime::from_nanos(NOON).plus_seconds(seconds)
+}
+
+fn happening(change: Change, case: &str, rule: usize, objects: usize) -> Happening {
+    let car = Detection {
+        label: Label(1),
+        score: 0.834_56,
+        bbox: BBox { x1: 0.41, y1: 0.533_456_7, x2: 0.63, y2: 1.02 },
+    };
+    let last = if change == Change::Cleared { 60.0 } else { 20.0 };
+    Happening {
+        change,
+        at: at(last + 0.2),
+        case: Case {
+            id: CaseId::parse(case).expect("a test uses case ids as they are"),
+            rule: RuleIndex(rule),
+            first_seen: at(0.0),
+            opened: at(20.0),
+            last_seen: at(last),
+            looks: 101,
+            hits: 99,
+            objects: vec![car; objects],
+        },
+    }
+}
+
+fn picture(role: Role) -> Picture {
+    let jpeg = format!("\u{0}JPEG of the {}", role.as_str()).into_bytes();
+    let sha256 = Sha256::digest(&jpeg).iter().map(|byte| format!("{byte:02x}")).collect();
+    Picture { role, jpeg, sha256, width: 768, height: 600 }
+}
+
+fn taken(roles: &[Role]) -> Evidence {
+    Evidence::Taken {
+        pictures: roles.iter().map(|role| picture(*role)).collect(),
+        redaction: Redaction { persons: 2, vehicles: 1 },
+    }
+}
+
+fn case_id(n: u32) -> String {
+    format!("01934f6e-5c1a-7b3e-9a54-{n:012x}")
+}
+
+fn report<'a>(
+    plan: &'a Plan,
+    happening: &'a Happening,
+    evidence: &'a Evidence,
+    names: &'a Vocabulary,
+    sequence: &mut Sequence,
+) -> Report<'a> {
+    let sequence = sequence.next_number();
+    let camera = &plan.cameras[0];
+    Report {
+        plan,
+        camera,
+        happening,
+        evidence,
+        vocabulary: names,
+        model: None,
+        sequence,
+        recorded: at(300.0),
+    }
+}
+
+/// Accepts a change of a case with its pictures, as the pipeline does.
+fn accept(outbox: &Outbox, plan: &Plan, change: Change, case: &str, rule: usize, roles: &[Role]) {
+    let (happening, evidence, names) = (happening(change, case, rule, 1), taken(roles), vocabulary());
+    outbox
+        .accept("cam-05", Some(b"state"), |sequence| {
+            mqtt::messages(&report(plan, &happening, &evidence, &names, sequence))
+        })
+        .unwrap();
+}
+
+/// An event on its own, without an outbox.
+fn event(happening: &Happening, evidence: &Evidence) -> CaseEvent {
+    let (plan, names, model) = (plan(1883), vocabulary(), model());
+    CaseEvent::new(&Report {
+        plan: &plan,
+        camera: &plan.cameras[0],
+        happening,
+        evidence,
+        vocabulary: &names,
+        model: Some(&model),
+        sequence: 4182,
+        recorded: at(300.0),
+    })
+    .unwrap()
+}
+
+fn validator(subject: Subject) -> jsonschema::Validator {
+    let schema = serde_json::to_value(of(subject)).unwrap();
+    jsonschema::options().should_validate_formats(true).build(&schema).unwrap()
+}
+
+#[track_caller]
+fn assert_valid(subject: Subject, message: &Value) {
+    let faults: Vec<String> = validator(subject)
+        .iter_errors(message)
+        .map(|fault| format!("{}: {fault}", fault.instance_path()))
+        .collect();
+    assert!(faults.is_empty(), "{faults:#?} in {message:#}");
+}
+
+/// A session's context with delays fit for a test.
+fn context(plan: &Plan) -> Context {
+    let (short, longer) = (Duration::from_millis(20), Duration::from_millis(200));
+    let tuning = Tuning {
+        reconnect: (short, longer),
+        hold: (short, longer),
+        will_delay_s: 0,
+        status_every: longer,
+        ..Tuning::default()
+    };
+    Context { plan: Arc::new(plan.clone()), model: Some(model()), started: at(-60.0), tuning }
+}
+
+/// The daemon's side: an outbox and a session in a runtime of its own.
+struct Box1 {
+    plan: Plan,
+    outbox: Arc<Outbox>,
+    runtime: Option<tokio::runtime::Runtime>,
+    stop: Option<oneshot::Sender<()>>,
+    session: Option<tokio::task::JoinHandle<()>>,
+}
+
+impl Box1 {
+    fn new(plan: Plan) -> Self {
+        let outbox = Arc::new(Outbox::in_memory().unwrap());
+        Self { plan, outbox, runtime: None, stop: None, session: None }
+    }
+
+    fn connect(&mut self) {
+        let context = context(&self.plan);
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let session = mqtt::run(context, Arc::clone(&self.outbox), async {
+            let _ = stopped.await;
+        });
+        self.session = Some(runtime.spawn(session));
+        self.stop = Some(stop);
+        self.runtime = Some(runtime);
+    }
+
+    fn open(&self, case: &str) {
+        accept(&self.outbox, &self.plan, Change::Opened, case, 0, &[]);
+    }
+
+    /// Ends the session as a shutdown does.
+    fn stop(&mut self) {
+        self.stop.take().unwrap().send(()).unwrap();
+        let (runtime, session) = (self.runtime.take().unwrap(), self.session.take().unwrap());
+        runtime.block_on(async { tokio::time::timeout(PATIENCE, session).await }).unwrap().unwrap();
+    }
+
+    /// Ends the session as kill -9 does: the socket closes without a word.
+    fn vanish(&mut self) {
+        self.runtime.take().unwrap().shutdown_background();
+    }
+
+    /// Waits until so many events are left.
+    fn wait_for_backlog(&self, events: u64) {
+        let began = Instant::now();
+        while self.outbox.backlog().unwrap().events != events {
+            assert!(began.elapsed() < PATIENCE, "the backlog is {:?}", self.outbox.backlog().unwrap());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+fn state_is(state: &str) -> impl Fn(&Received) -> bool {
+    move |message| message.topic == STATUS && message.json()["state"] == state
+}
+
+fn case_of(message: &Received) -> String {
+    message.json()["data"]["case_id"].as_str().unwrap().to_owned()
+}

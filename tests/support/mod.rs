@@ -1,0 +1,4 @@
+//! What tests share: a real broker, and the program itself as a user starts it.
+
+pub mod mosquitto;
+pub mod program;

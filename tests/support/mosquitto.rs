@@ -1,0 +1,246 @@
+//! A real mosquitto on a free loopback port, and `mosquitto_sub` as a client that shares no code with ours.
+
+use std::io::{BufRead as _, BufReader, ErrorKind};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use gridpatrol::plan::BrokerPlan;
+use tempfile::TempDir;
+
+/// How long anything may take before a test fails.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A broker without persistence; killed on drop.
+pub(crate) struct Mosquitto {
+    folder: TempDir,
+    port: u16,
+    child: Option<Child>,
+    /// How its clients have to connect.
+    pub(crate) client_args: Vec<String>,
+}
+
+impl Mosquitto {
+    /// A broker that is not running yet. `settings` are further lines of its configuration.
+    pub(crate) fn prepare(settings: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        let mosquitto = Self { folder, port, child: None, client_args: Vec::new() };
+        mosquitto.configure(settings);
+        mosquitto
+    }
+
+    /// A running broker that lets anyone in.
+    pub(crate) fn start() -> Self {
+        let mut mosquitto = Self::prepare("allow_anonymous true\n");
+        mosquitto.run();
+        mosquitto
+    }
+
+    /// A broker, not running yet, that wants TLS and the password of `box-1`, and how a box is to reach it.
+    pub(crate) fn with_tls_and_password() -> (Self, BrokerPlan) {
+        let ca_key = rcgen::KeyPair::generate().unwrap();
+        let mut ca = rcgen::CertificateParams::new(Vec::new()).unwrap();
+        // Two certificates of one name would look like one that signed itself.
+        ca.distinguished_name.push(rcgen::DnType::CommonName, "the test's authority");
+        ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let ca_pem = ca.self_signed(&ca_key).unwrap().pem();
+        let issuer = rcgen::Issuer::new(ca, ca_key);
+        let key = rcgen::KeyPair::generate().unwrap();
+        let server = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        let server = server.signed_by(&key, &issuer).unwrap();
+
+        let mut broker = Self::prepare("");
+        let certificate = broker.file("server.pem", &server.pem());
+        let key = broker.file("server.key", &key.serialize_pem());
+        let ca = broker.file("ca.pem", &ca_pem);
+        let password = broker.file("password", "secret\n");
+        let users = broker.file("users", "box-1:secret\n");
+        assert!(Command::new("mosquitto_passwd").args(["-U", &users]).status().unwrap().success());
+        broker.configure(&format!(
+            "certfile {certificate}\nkeyfile {key}\nallow_anonymous false\npassword_file {users}\n"
+        ));
+        broker.client_args = ["--cafile", &ca, "-u", "box-1", "-P", "secret"].map(str::to_owned).to_vec();
+        let plan = BrokerPlan {
+            host: "localhost".to_owned(),
+            port: broker.port,
+            tls_ca: Some(ca.into()),
+            login: Some(("box-1".to_owned(), password.into())),
+        };
+        (broker, plan)
+    }
+
+    /// Replaces the further lines of the configuration; holds from the next [`Self::run`].
+    pub(crate) fn configure(&self, settings: &str) {
+        // As root it would change to a user that cannot read the temporary folder.
+        let text = format!("listener {} 127.0.0.1\nuser root\npersistence false\n{settings}", self.port);
+        std::fs::write(self.folder.path().join("mosquitto.conf"), text).unwrap();
+    }
+
+    /// Writes a file beside the configuration and returns its path.
+    pub(crate) fn file(&self, name: &str, text: &str) -> String {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    }
+
+    /// Starts it and waits until it listens.
+    pub(crate) fn run(&mut self) {
+        assert!(self.child.is_none(), "it runs already");
+        let child = Command::new(program("mosquitto"))
+            .arg("-c")
+            .arg(self.folder.path().join("mosquitto.conf"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        self.child = Some(found(child, "mosquitto"));
+        let began = Instant::now();
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_err() {
+            assert!(began.elapsed() < PATIENCE, "mosquitto does not listen on port {}", self.port);
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Stops it from running without ending it: it takes bytes and answers nothing.
+    pub(crate) fn freeze(&self) {
+        let pid = self.child.as_ref().unwrap().id().to_string();
+        assert!(Command::new("kill").args(["-STOP", &pid]).status().unwrap().success());
+    }
+
+    /// Kills it, as a power cut would, and waits until it is gone.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Its port.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// A client that has subscribed to `filter`.
+    pub(crate) fn subscribe(&self, filter: &str) -> Subscriber {
+        Subscriber::start(self.port, filter, &self.client_args)
+    }
+}
+
+impl Drop for Mosquitto {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Where Debian puts the server is not on every user's path.
+fn program(name: &str) -> String {
+    let beside = format!("/usr/sbin/{name}");
+    if std::path::Path::new(&beside).is_file() { beside } else { name.to_owned() }
+}
+
+fn found(child: std::io::Result<Child>, name: &str) -> Child {
+    match child {
+        Ok(child) => child,
+        Err(e) if e.kind() == ErrorKind::NotFound => {
+            panic!(
+                "{name} is not installed: run `make setup`, or apt-get install mosquitto mosquitto-clients"
+            )
+        }
+        Err(e) => panic!("cannot start {name}: {e}"),
+    }
+}
+
+/// One message as `mosquitto_sub` tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Received {
+    pub(crate) topic: String,
+    pub(crate) retained: bool,
+    pub(crate) content_type: String,
+    /// Seconds; empty where there is none.
+    pub(crate) expiry: String,
+    pub(crate) properties: String,
+    pub(crate) payload: Vec<u8>,
+}
+
+impl Received {
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.payload).unwrap()
+    }
+}
+
+/// A running `mosquitto_sub`; killed on drop.
+pub(crate) struct Subscriber {
+    child: Child,
+    messages: Receiver<Received>,
+}
+
+impl Subscriber {
+    fn start(port: u16, filter: &str, args: &[String]) -> Self {
+        // The broker's version is retained, so its arrival shows that the subscriptions stand.
+        const READY: &str = "$SYS/broker/version";
+        let child = Command::new(program("mosquitto_sub"))
+            .args(["-h", "localhost", "-p", &port.to_string(), "-V", "5", "-q", "1"])
+            .args(args)
+            .args(["-t", filter, "-t", READY, "-F", "%t\\t%r\\t%C\\t%E\\t%P\\t%x"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn();
+        let mut child = found(child, "mosquitto_sub");
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let (sender, messages) = channel();
+        let (ready, is_ready) = channel();
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                let message = parse(&line);
+                if message.topic == READY {
+                    let _ = ready.send(());
+                } else if sender.send(message).is_err() {
+                    return;
+                }
+            }
+        });
+        is_ready.recv_timeout(PATIENCE).expect("mosquitto_sub did not connect");
+        Self { child, messages }
+    }
+
+    /// The next message; the test fails if none comes.
+    pub(crate) fn next(&self) -> Received {
+        self.messages.recv_timeout(PATIENCE).expect("no message came")
+    }
+
+    /// What has come and was not taken yet.
+    pub fn rest(&self) -> Vec<Received> {
+        self.messages.try_iter().collect()
+    }
+
+    /// Messages up to the first for which `is_last` holds, that one included.
+    pub(crate) fn until(&self, mut is_last: impl FnMut(&Received) -> bool) -> Vec<Received> {
+        let mut all = Vec::new();
+        loop {
+            let message = self.next();
+            let last = is_last(&message);
+            all.push(message);
+            if last {
+                return all;
+            }
+        }
+    }
+}
+
+impl Drop for Subscriber {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn parse(line: &str) -> Received {
+    let mut fields = line.split('\t');
+    let mut field = || fields.next().unwrap_or_else(|| panic!("too few fields: {line}")).to_owned();
+    let (topic, retained, content_type, expiry, properties, hex) =
+        (field(), field() == "1", field(), field(), field(), field());
+    let digit = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
+    let payload = (0..hex.len()).step_by(2).map(digit).collect();
+    Received { topic, retained, content_type, expiry, properties, payload }
+}
