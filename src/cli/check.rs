@@ -1,0 +1,102 @@
+//! `gridpatrol check`: is this configuration sound?
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use crate::clock::CaptureTime;
+use crate::config::ConfigFile;
+use crate::detect::{Detector as _, OnnxDetector};
+use crate::error::{Error, Kind, Result};
+use crate::plan::{Condition, Plan};
+use crate::source;
+
+/// Check a configuration, its model and its inputs without running it.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  gridpatrol check --config edge.toml")]
+pub struct Args {
+    /// The configuration.
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Checks everything that `run` would need, and says what the box would watch for.
+///
+/// # Errors
+/// The first fault found.
+pub fn run(args: &Args) -> Result<()> {
+    let file = ConfigFile::read(&args.config)?;
+    let plan = Plan::new(&file)?;
+    let detector = OnnxDetector::open(&plan.model, plan.runtime.as_deref(), plan.threads)?;
+    plan.check_labels(detector.vocabulary(), &detector.identity().name)?;
+    for camera in &plan.cameras {
+        source::open(&camera.input, CaptureTime::default(), 1.0)?;
+    }
+    let text = if args.json { as_json(&plan)? } else { as_text(&plan, &detector.identity().name) };
+    writeln!(std::io::stdout().lock(), "{text}")
+        .map_err(|e| Error::new(Kind::System, "cannot write to standard output").caused_by(e))
+}
+
+fn as_text(plan: &Plan, model: &str) -> String {
+    let mut lines = vec![format!(
+        "The configuration is sound: box {} in street {}, model {model}, broker {}:{}.",
+        plan.box_id, plan.street, plan.broker.host, plan.broker.port
+    )];
+    for camera in &plan.cameras {
+        lines.push(format!(
+            "{} ({}), {:.1} looks a second",
+            camera.id,
+            camera.name,
+            1.0 / camera.look_interval_s
+        ));
+        for rule in &camera.rules {
+            let condition = match rule.condition {
+                Condition::Standing => String::new(),
+                Condition::Count(count) => format!("at least {count}, "),
+            };
+            lines.push(format!(
+                "  {} in grid {}: {} {} ({}), {condition}{} s",
+                rule.zone,
+                rule.grid,
+                rule.kind.name_zh,
+                rule.kind.slug,
+                rule.labels.join(" "),
+                rule.dwell_s,
+            ));
+        }
+    }
+    lines.join("\n")
+}
+
+fn as_json(plan: &Plan) -> Result<String> {
+    let cameras: Vec<serde_json::Value> = plan
+        .cameras
+        .iter()
+        .map(|camera| {
+            let rules: Vec<serde_json::Value> = camera
+                .rules
+                .iter()
+                .map(|rule| {
+                    serde_json::json!({
+                        "zone": rule.zone,
+                        "grid": rule.grid,
+                        "kind": rule.kind.slug,
+                        "labels": rule.labels,
+                        "dwell_s": rule.dwell_s,
+                        "clear_s": rule.clear_s,
+                        "count": match rule.condition {
+                            Condition::Standing => None,
+                            Condition::Count(count) => Some(count),
+                        },
+                    })
+                })
+                .collect();
+            serde_json::json!({"id": camera.id, "name": camera.name, "rules": rules})
+        })
+        .collect();
+    let box_id = &plan.box_id;
+    serde_json::to_string(&serde_json::json!({"street": plan.street, "box": box_id, "cameras": cameras}))
+        .map_err(|e| Error::new(Kind::System, "cannot write the result as JSON").caused_by(e))
+}

@@ -1,0 +1,71 @@
+//! The command line, one verb a file.
+
+pub mod check;
+pub mod demo;
+pub mod detect;
+pub mod models;
+pub mod replay;
+pub mod run;
+pub mod schema;
+
+use clap::{Parser, Subcommand};
+
+use crate::error::Result;
+
+/// Turns street cameras into grid-tagged case candidates: one case per real violation. 巡格：一处违规，一个案件。
+#[derive(Debug, Parser)]
+#[command(version, about, arg_required_else_help = true, after_help = EXAMPLES)]
+pub struct Cli {
+    /// Log more, to standard error. The environment variable GRIDPATROL_LOG takes a filter instead.
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  gridpatrol demo                          watch the bundled clip become cases
+  gridpatrol check --config edge.toml      is this configuration sound?
+  gridpatrol run --config edge.toml        watch the cameras and publish cases
+  gridpatrol replay --config edge.toml --camera cam-05 --input clip.mp4 --events -
+
+Exit codes: 0 done, 1 failed while running, 2 wrong usage or configuration.";
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Watch the cameras of a configuration and publish their cases.
+    Run(run::Args),
+    /// Play a recording through one camera's zones and write down the events.
+    Replay(replay::Args),
+    /// Show the whole thing on the bundled clip, with a broker of its own.
+    Demo(demo::Args),
+    /// Check a configuration, its model and its inputs without running it.
+    Check(check::Args),
+    /// Detect objects in pictures.
+    Detect(detect::Args),
+    /// List or verify models.
+    Models(models::Args),
+    /// Print a JSON Schema.
+    Schema(schema::Args),
+}
+
+impl Cli {
+    /// Does what was asked for.
+    ///
+    /// # Errors
+    /// That of the verb.
+    pub fn run(self) -> Result<()> {
+        match self.verb {
+            Verb::Run(args) => run::run(&args),
+            Verb::Replay(args) => replay::run(&args),
+            Verb::Demo(args) => demo::run(&args),
+            Verb::Check(args) => check::run(&args),
+            Verb::Detect(args) => detect::run(&args),
+            Verb::Models(args) => models::run(&args),
+            Verb::Schema(args) => schema::run(&args),
+        }
+    }
+}

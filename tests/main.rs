@@ -1,0 +1,14 @@
+//! One binary for all tests of the whole program. A test that needs a broker, a file or a process goes into the
+//! module of its subject here; a test of one function stays beside the function.
+
+// A test that unwraps has already said what it expects, and prints what it measured.
+#![allow(clippy::unwrap_used, clippy::print_stdout, unreachable_pub)]
+
+mod cases;
+mod cli;
+mod clip;
+mod delivery;
+mod detect;
+mod evidence;
+mod scene;
+mod support;
