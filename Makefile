@@ -1,0 +1,64 @@
+# Short names for what is done often. `make help` lists them.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+# Debian keeps the broker that the tests start in /usr/sbin, which is not on every user's path.
+export PATH := $(PATH):/usr/sbin:/sbin
+# Arguments for `make demo`, e.g. make demo ARGS='--headless --for 30s'
+ARGS ?=
+# How many streets `make cases` draws at each level of noise.
+CASES_SEEDS ?= 200
+
+say = @printf '\n== %s\n'
+
+.PHONY: help setup test-setup demo build test fmt lint deny doc unit bench cases clean
+
+help: ## List the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | awk -F'\t' '{ printf "make %-12s %s\n", $$1, $$2 }'
+
+setup: ## Fetch ONNX Runtime (pinned) and check the build tools; does nothing the second time
+	@scripts/setup.sh
+
+test-setup: ## The same, and what the tests need: mosquitto, cargo-deny
+	@scripts/setup.sh test
+
+build: setup ## Build the program for real use
+	$(say) 'Building gridpatrol'
+	cargo build --release --locked
+
+demo: build ## Show cases arriving from the clip on a broker and a page (ARGS='--headless')
+	$(say) 'Demo'
+	target/release/gridpatrol demo $(ARGS)
+
+test: test-setup fmt lint deny doc unit ## Everything that must pass before a change lands
+
+fmt: ## Check the formatting
+	$(say) 'Formatting'
+	cargo fmt --check
+
+lint: ## Clippy, warnings are errors
+	$(say) 'Lints'
+	cargo clippy --locked --all-targets -- -D warnings
+
+deny: test-setup ## Check the licences and bans of every dependency
+	$(say) 'Licences'
+	.setup/bin/cargo-deny --locked check --hide-inclusion-graph licenses bans
+
+doc: ## Build the documentation, warnings are errors
+	$(say) 'Documentation'
+	RUSTDOCFLAGS=-Dwarnings cargo doc --locked --no-deps --document-private-items
+
+unit: test-setup ## Run the tests alone
+	$(say) 'Tests'
+	cargo test --locked
+
+bench: setup ## Run the benchmarks
+	$(say) 'Benchmarks'
+	cargo bench --locked
+
+cases: ## Print the scoreboard: scripted streets with a known truth (CASES_SEEDS=200)
+	$(say) 'Cases'
+	cargo bench --locked --bench cases -- $(CASES_SEEDS)
+
+clean: ## Remove what was built and what set-up fetched
+	cargo clean
+	rm -rf .setup

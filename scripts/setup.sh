@@ -1,0 +1,187 @@
+#!/bin/sh
+# Brings what a build needs (`setup.sh`) or also what the tests need (`setup.sh test`).
+#
+# Nothing is remembered between runs: every run looks at what is there, does only what is missing and then does
+# nothing. What it fetches goes to .setup/ and is pinned by SHA-256. A download lands in a temporary folder and
+# is moved into place when it is complete and checked, so an interrupted run leaves nothing half done.
+# Python and pip only carry the file here; the program itself never needs them.
+set -eu
+cd "$(dirname "$0")/.."
+umask 022
+
+ORT_VERSION=1.32.0
+WHEELS='5a34fc4dfeb5a7b4a74c95dcba1e773d722abda720b474edf1b0c419dc6d163d 2303372a85299b6757b0e11e1cbf13e410ddf7e10c37f4b37e99d1c90e7daf7c'
+case $(uname -s)-$(uname -m) in
+    Linux-x86_64) ARCH=x86_64 ORT_SHA256=6c1585d1bbf45b0712ea4a21b705c5fcb4ba04ff2e30f1fbf81a49faf658638f ;;
+    Linux-aarch64) ARCH=aarch64 ORT_SHA256=49852228a93995158b2a813d4df487d47a1b76b0eaa894507ef49e91b6d7954a ;;
+    *) ARCH='' ORT_SHA256='' ;;
+esac
+ORT=.setup/onnxruntime
+DENY_VERSION=0.20.2
+DENY=.setup/bin/cargo-deny
+MIN_RUST_MINOR=92
+
+tmp=''
+policy=''
+clean() {
+    if [ -n "$tmp" ]; then rm -rf "$tmp"; fi
+    if [ -n "$policy" ]; then as_root rm -f "$policy"; fi
+}
+trap clean EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+say() { printf 'setup: %s\n' "$*"; }
+die() {
+    printf 'setup: %s\n' "$*" >&2
+    exit 1
+}
+have() { command -v "$1" >/dev/null 2>&1; }
+can_root() { [ "$(id -u)" = 0 ] || { have sudo && sudo -n true 2>/dev/null; }; }
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi; }
+
+# install WHY PACKAGE...: Debian packages, or one line that says which are missing and how to get them.
+install() {
+    why=$1
+    shift
+    if ! have apt-get; then
+        die "$why missing; install what Debian calls: $* (here with this system's own package manager)"
+    fi
+    can_root || die "$why missing; run: sudo apt-get install $*"
+    say "$why missing; installing $*"
+    log=$(mktemp)
+    if ! { as_root apt-get update -q && as_root env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -y -q --no-install-recommends "$@"; } >"$log" 2>&1 </dev/null; then
+        tail -n 5 "$log" >&2
+        rm -f "$log"
+        die "could not install $*; is the network up? Then run: apt-get install $*"
+    fi
+    rm -f "$log"
+}
+
+right_hash() { [ -f "$1" ] && printf '%s  %s\n' "$2" "$1" | sha256sum -c --status 2>/dev/null; }
+
+# A compiler that finds the C library's headers: SQLite and ring are compiled from source.
+compiles() { have cc && printf '#include <stdio.h>\nint main(void){return 0;}\n' | cc -x c -fsyntax-only - 2>/dev/null; }
+
+check_build_tools() {
+    have make || install 'make is' make
+    compiles || install 'a C compiler with its headers is' gcc libc6-dev
+    have cargo || die 'cargo is missing; install Rust 1.92 or newer with rustup (rustup toolchain install stable)'
+    cargo_version=$(cargo --version 2>/dev/null | cut -d' ' -f2) || cargo_version=''
+    major=${cargo_version%%.*}
+    minor=${cargo_version#*.}
+    minor=${minor%%.*}
+    case $major.$minor in
+        *[!0-9.]* | . | .* | *.) die 'cargo does not run; install Rust 1.92 or newer with rustup (rustup toolchain install stable)' ;;
+    esac
+    if [ "$major" -lt 1 ] || { [ "$major" -eq 1 ] && [ "$minor" -lt "$MIN_RUST_MINOR" ]; }; then
+        die "cargo is $cargo_version, the build needs 1.$MIN_RUST_MINOR or newer; run: rustup update stable"
+    fi
+}
+
+fetch_runtime() {
+    [ -n "$ARCH" ] || die "no pinned ONNX Runtime for $(uname -s) $(uname -m); put your own libonnxruntime.so (1.24 or newer) at any path and set ORT_DYLIB_PATH to it"
+    python3 -c 'import pip' 2>/dev/null || install 'pip, which fetches ONNX Runtime, is' python3-pip
+    say "fetching ONNX Runtime $ORT_VERSION for $ARCH"
+    mkdir -p .setup
+    tmp=$(mktemp -d .setup/tmp.XXXXXX)
+    {
+        printf 'onnxruntime==%s' "$ORT_VERSION"
+        for hash in $WHEELS; do printf ' --hash=sha256:%s' "$hash"; done
+        echo
+    } >"$tmp/requirements.txt"
+    # The Python version only chooses the file: the library inside is the same one for all of them.
+    if ! python3 -m pip download -q --no-cache-dir --retries 2 --timeout 30 --no-deps --require-hashes --only-binary :all: \
+        --implementation cp --python-version 3.11 --abi cp311 --platform "manylinux_2_28_$ARCH" \
+        -d "$tmp" -r "$tmp/requirements.txt" >"$tmp/log" 2>&1 </dev/null; then
+        if grep -qi 'do not match the hashes' "$tmp/log"; then
+            die "the ONNX Runtime $ORT_VERSION that the package index offers is not the pinned one (wrong SHA-256); nothing was kept. Try another network or index"
+        fi
+        grep -v '^$' "$tmp/log" | tail -n 3 >&2
+        die "could not fetch ONNX Runtime $ORT_VERSION with pip; is the network up? Then run this again, or copy $ORT from a machine that has it"
+    fi
+    mkdir "$tmp/new"
+    python3 - "$tmp" "$ORT_VERSION" <<'PY' || die 'the ONNX Runtime package could not be unpacked; is the disk full? Run this again'
+import glob, shutil, sys, zipfile
+
+tmp, version = sys.argv[1:]
+with zipfile.ZipFile(glob.glob(tmp + "/*.whl")[0]) as wheel:
+    for inside, name in [
+        ("capi/libonnxruntime.so." + version, "libonnxruntime.so"),
+        ("LICENSE", "LICENSE"),
+        ("ThirdPartyNotices.txt", "ThirdPartyNotices.txt"),
+    ]:
+        with wheel.open("onnxruntime/" + inside) as source, open(tmp + "/new/" + name, "wb") as target:
+            shutil.copyfileobj(source, target)
+PY
+    right_hash "$tmp/new/libonnxruntime.so" "$ORT_SHA256" ||
+        die 'the unpacked libonnxruntime.so has the wrong SHA-256; nothing was kept. Run this again'
+    rm -rf "$ORT"
+    mv "$tmp/new" "$ORT"
+    rm -rf "$tmp"
+    tmp=''
+}
+
+# Debian starts a broker on port 1883 when it is installed, now and at each boot. The tests start their own on
+# other ports, so the one of the system stays off; a broker that was there before is left alone.
+install_mosquitto() {
+    if [ ! -e /usr/sbin/policy-rc.d ] && can_root; then
+        policy=/usr/sbin/policy-rc.d
+        printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+        as_root chmod 755 "$policy"
+    fi
+    install 'mosquitto, which the tests talk to, is' mosquitto mosquitto-clients
+    if [ -n "$policy" ]; then
+        as_root rm -f "$policy"
+        policy=''
+    fi
+    if [ -d /run/systemd/system ]; then as_root systemctl disable -q --now mosquitto 2>/dev/null || true; fi
+}
+
+# cargo-deny is built from source: the only ready-made package is too old to read today's cargo metadata.
+install_deny() {
+    [ "$("$DENY" --version 2>/dev/null)" != "cargo-deny $DENY_VERSION" ] || return 0
+    mkdir -p .setup/bin
+    found=$(command -v cargo-deny || true)
+    if [ -n "$found" ] && [ "$("$found" --version 2>/dev/null)" = "cargo-deny $DENY_VERSION" ]; then
+        ln -sf "$found" "$DENY"
+        return 0
+    fi
+    say "building cargo-deny $DENY_VERSION, once; this takes some minutes"
+    # Barely optimised: it runs for a second, and takes far longer to compile than that.
+    if ! CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_DEBUG=0 \
+        CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+        cargo install cargo-deny --quiet --locked --force --version "=$DENY_VERSION" --root .setup \
+        --target-dir .setup/build </dev/null; then
+        die "could not build cargo-deny $DENY_VERSION (see above); is the network up? Then run this again: it goes on where it stopped"
+    fi
+    rm -rf .setup/build
+}
+
+check_test_tools() {
+    PATH=$PATH:/usr/sbin:/sbin
+    cargo fmt --version >/dev/null 2>&1 || die 'rustfmt is missing; run: rustup component add rustfmt'
+    cargo clippy --version >/dev/null 2>&1 || die 'clippy is missing; run: rustup component add clippy'
+    { have mosquitto && have mosquitto_sub; } || install_mosquitto
+    install_deny
+}
+
+want=${1:-build}
+case $want in
+    build | test) ;;
+    *) die "unknown argument '$want': expected none, 'build' or 'test'" ;;
+esac
+check_build_tools
+runtime="ONNX Runtime $ORT_VERSION"
+if [ -z "$ARCH" ] && [ -f "${ORT_DYLIB_PATH:-}" ]; then
+    runtime="the ONNX Runtime at $ORT_DYLIB_PATH (not checked)"
+elif ! right_hash "$ORT/libonnxruntime.so" "$ORT_SHA256"; then
+    fetch_runtime
+fi
+if [ "$want" = test ]; then
+    check_test_tools
+    say "ready for tests: cargo $cargo_version, $runtime, mosquitto, cargo-deny $DENY_VERSION"
+else
+    say "ready: cargo $cargo_version, a C compiler, $runtime"
+fi
