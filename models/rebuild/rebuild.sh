@@ -3,7 +3,7 @@
 #
 #     models/rebuild/rebuild.sh OUT
 #
-# Writes OUT/nanodet_g_416.onnx (FP32) and OUT/nanodet_g_416_int8.onnx; OUT/work holds what was fetched and may be
+# Writes OUT/nanodet_g_416.onnx (FP32) and OUT/nanodet_g_416_int8.onnx; OUT/scratch holds what was fetched and may be
 # removed afterwards. Needs Python 3.11 or later with venv, npm, and Debian's package opencv-doc, whose pictures and
 # clip calibrate the quantisation.
 set -euo pipefail
@@ -26,8 +26,8 @@ python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2
 
 mkdir -p "$1"
 out=$(cd "$1" && pwd)
-mkdir -p "$out/work/inputs"
-cd "$out/work"
+mkdir -p "$out/scratch/inputs"
+cd "$out/scratch"
 
 echo "== Python packages"
 python3 -m venv venv
