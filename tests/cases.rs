@@ -333,6 +333,15 @@ fn a_crowd_that_breaks_up_in_time_is_no_case() {
 }
 
 #[test]
+fn a_crowd_seen_before_a_long_gap_does_not_count_after_it() {
+    let mut watch = Watch::new();
+    watch.see(5.0, &people(6));
+    watch.seconds += 3600.0;
+    watch.see(15.0, &people(6)).see(10.0, &people(2));
+    assert_eq!(watch.changes(), [], "fifteen seconds are less than the dwell of twenty");
+}
+
+#[test]
 fn what_was_saved_by_another_version_is_refused_with_advice() {
     let plan = plan();
     let mut core = judge(&plan);

@@ -27,6 +27,8 @@ const EDGE: f32 = 0.01;
 const WINDOW_S: f64 = 2.0;
 /// … but over no fewer and no more looks than these.
 const WINDOW_LOOKS: (usize, usize) = (3, 64);
+/// A look older than this says nothing of now, however few there are, in seconds.
+const STALE_S: f64 = 10.0;
 /// A number that is reached without a case yet starts anew after this many seconds below it, if the clear time is
 /// longer.
 const FORGET_S: f64 = 3.0;
@@ -96,8 +98,10 @@ impl Count {
     fn remember(&mut self, at: CaptureTime) {
         let (fewest, most) = WINDOW_LOOKS;
         self.window.push_back((at, self.counted.len() as u32));
+        let age_s = |window: &VecDeque<(CaptureTime, u32)>| at.seconds_since(window[0].0);
         while self.window.len() > most
-            || (self.window.len() > fewest && at.seconds_since(self.window[0].0) > WINDOW_S)
+            || age_s(&self.window) > STALE_S
+            || (self.window.len() > fewest && age_s(&self.window) > WINDOW_S)
         {
             self.window.pop_front();
         }
