@@ -333,6 +333,16 @@ fn a_crowd_that_breaks_up_in_time_is_no_case() {
 }
 
 #[test]
+fn looks_half_a_minute_apart_are_enough_for_a_case() {
+    let mut watch = Watch::new();
+    for _ in 0..8 {
+        watch.see(0.2, &[car(0.3)]);
+        watch.seconds += 29.8;
+    }
+    assert_eq!(watch.story(), [(Change::Opened, 60.0)]);
+}
+
+#[test]
 fn a_crowd_seen_before_a_long_gap_does_not_count_after_it() {
     let mut watch = Watch::new();
     watch.see(5.0, &people(6));

@@ -34,6 +34,8 @@ pub(crate) const LONGEST_STEP_S: f64 = 5.0;
 const GAP_FACTOR: f64 = 2.0;
 /// Least empty time from which a place may be doubted, in seconds.
 const DOUBT_S: f64 = 3.0;
+/// How many times the usual time between two hits is much longer than usual.
+const USUAL_FACTOR: f64 = 5.0;
 /// Longest wait that the previous line can ask for, in seconds.
 const LONGEST_WAIT_S: f64 = 300.0;
 
@@ -129,6 +131,13 @@ impl Occupancy {
     /// Whether the place is more likely empty than not, by what was seen of it for some time.
     pub(crate) fn is_doubted(&self) -> bool {
         self.log_odds <= 0.0 && self.misses >= 3 && self.empty_s >= DOUBT_S
+    }
+
+    /// Whether nothing was found for more than `least_s` until `at`, and for much longer than is usual here: a
+    /// camera that is looked at twice a minute loses nothing between two looks.
+    pub(crate) fn was_lost(&self, at: CaptureTime, least_s: f64) -> bool {
+        let usual_s = self.dwell_s() / f64::from(self.hits);
+        self.hits >= 3 && at.seconds_since(self.last_seen) > least_s.max(USUAL_FACTOR * usual_s)
     }
 
     /// Counts `hits` further sightings that were made before the place got this belief.

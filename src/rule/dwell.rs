@@ -3,7 +3,8 @@
 //! # Invariants
 //! - Objects are matched to slots by position and class group, before and regardless of track numbers.
 //! - A place that is hidden, or lies behind something that is hidden or missed itself, is not judged.
-//! - One slot has at most one open case; a case clears only when its slot was seen empty.
+//! - One slot has at most one open case; a case clears only when its slot was seen empty for the clear time, or
+//!   when another object was found in a place that was seen empty.
 //! - After a clear the slot is gone, so the next object in that place is a new case.
 
 use serde::{Deserialize, Serialize};
@@ -102,9 +103,8 @@ impl Dwell {
         for &(row, column) in assignment.solve() {
             let detection = scene.detections[standing[column]];
             let slot = &mut self.slots[row];
-            if slot.occupancy.is_doubted()
-                || (slot.case.is_none() && scene.at.seconds_since(slot.occupancy.last_seen) > BLIND_TRIAL_S)
-            {
+            let lost = slot.case.is_none() && slot.occupancy.was_lost(scene.at, BLIND_TRIAL_S);
+            if lost || slot.occupancy.is_doubted() {
                 slot.suspect(scene.at);
             }
             let seen = &detection.bbox;
