@@ -2,10 +2,12 @@
 
 mod detection;
 mod detector;
+pub mod graph;
 pub mod heads;
 pub mod model;
 pub mod nms;
 mod onnx;
+pub mod onnx_file;
 pub mod preprocess;
 pub mod session;
 

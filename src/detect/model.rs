@@ -1,6 +1,7 @@
 //! A model's folder: weights, labels and `model.toml`, the manifest that says how to feed the network and how
 //! to read what it gives. Nothing about a model is guessed: what the manifest leaves open is an error.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -8,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::heads::HeadSpec;
+use super::heads::{Classes, Head, HeadSpec, InputSize};
 use super::{ModelIdentity, Vocabulary};
 use crate::error::{Error, Kind, Result};
 
@@ -43,6 +44,9 @@ pub struct Manifest {
     pub threshold: Threshold,
     /// The labels in the order of the network's classes.
     pub labels: Labels,
+    /// What some of the labels are called here. Several may have one name; one without a name is ignored.
+    #[serde(default)]
+    pub classes: BTreeMap<String, String>,
 }
 
 /// What the network takes: one picture as `[1, 3, height, width]`.
@@ -128,8 +132,10 @@ pub struct Model {
     pub folder: PathBuf,
     /// What its manifest says.
     pub manifest: Manifest,
-    /// Its labels; as many as the head has classes.
+    /// The names of what it finds, as its manifest calls them here.
     pub vocabulary: Vocabulary,
+    /// The vocabulary's number for each class of the network.
+    pub classes: Classes,
 }
 
 impl Model {
@@ -165,9 +171,17 @@ impl Model {
         if let Some(twice) = names.iter().enumerate().find(|(at, name)| names[..*at].contains(name)) {
             return Err(wrong(format!("the label `{}` is there twice", twice.1)));
         }
-        let model = Self { folder: folder.to_owned(), manifest, vocabulary: Vocabulary::new(names) };
+        let (vocabulary, classes) = class_map(&names, &manifest.classes).map_err(|what| {
+            wrong(what).help(format!("the labels of the network are: {}", names.join(", ")))
+        })?;
+        let model = Self { folder: folder.to_owned(), manifest, vocabulary, classes };
         model.check_hash()?;
         Ok(model)
+    }
+
+    /// Its head, ready to read outputs.
+    pub fn head(&self) -> Head {
+        Head::new(self.manifest.head.clone(), self.manifest.input_size(), self.classes.clone())
     }
 
     /// The ONNX file.
@@ -213,6 +227,11 @@ impl Model {
 }
 
 impl Manifest {
+    /// Width and height of the network's input.
+    pub fn input_size(&self) -> InputSize {
+        InputSize { width: self.input.width, height: self.input.height }
+    }
+
     fn check(&self) -> Result<(), String> {
         let unit = |key: &str, value: f32| {
             if (0.0..=1.0).contains(&value) {
@@ -245,8 +264,25 @@ impl Manifest {
         }
         unit("threshold.score", self.threshold.score)?;
         unit("threshold.iou", self.threshold.iou)?;
-        self.head.check()
+        self.head.check(self.input_size())
     }
+}
+
+/// The vocabulary that follows from the network's `labels` and their names here, and where each class went.
+fn class_map(labels: &[String], renamed: &BTreeMap<String, String>) -> Result<(Vocabulary, Classes), String> {
+    if let Some(unknown) = renamed.keys().find(|label| !labels.contains(label)) {
+        return Err(format!("classes: the network has no label `{unknown}`"));
+    }
+    let mut vocabulary = Vocabulary::default();
+    let numbers = labels.iter().map(|label| {
+        let name = renamed.get(label).unwrap_or(label).trim();
+        if name.is_empty() { None } else { vocabulary.intern(name).map(|label| label.0) }
+    });
+    let classes = Classes::new(numbers.collect());
+    if vocabulary.names().is_empty() {
+        return Err("classes: every label is ignored, so that nothing could be found".to_owned());
+    }
+    Ok((vocabulary, classes))
 }
 
 /// `path` if it stays inside the model's folder.

@@ -5,9 +5,11 @@ use std::sync::Mutex;
 
 use ort::environment::Environment;
 use ort::session::{Session as OrtSession, builder::GraphOptimizationLevel};
-use ort::value::{Outlet, TensorElementType, TensorRef, ValueType};
+use half::slice::HalfFloatSliceExt as _;
+use ort::value::{DynValue, Outlet, TensorElementType, TensorRef};
 
-use super::heads::HeadSpec;
+use super::heads::{Head, MAX_OUTPUTS, OutputSpec};
+use super::graph::{self, Port};
 use super::model::{Model, fault};
 use crate::error::{Error, Kind, Result};
 
@@ -89,8 +91,10 @@ fn environment(configured: Option<&Path>) -> Result<Environment> {
 /// One model, ready to run. Holds the network's input, which is filled in place and lent to the runtime.
 pub struct Session {
     session: OrtSession,
-    head: HeadSpec,
-    outputs: Vec<super::heads::OutputSpec>,
+    head: Head,
+    outputs: Vec<OutputSpec>,
+    /// Outputs that are not float32, as float32.
+    converted: [Vec<f32>; MAX_OUTPUTS],
     shape: [usize; 4],
     input: Vec<f32>,
     name: String,
@@ -107,27 +111,17 @@ impl Session {
     pub fn open(model: &Model, runtime: Option<&Path>, threads: u16) -> Result<Self> {
         let environment = environment(runtime)?;
         let weights = model.weights();
-        let refused = |e: ort::Error| {
-            fault(format!("ONNX Runtime cannot open {}", weights.display()))
-                .help("`gridpatrol models verify` checks a model's files; models/README.md says how to rebuild one")
-                .caused_by(e)
-        };
-        let session = session(&environment, &weights, threads).map_err(refused)?;
+        let session = open_file(&environment, &weights, threads)?;
         let manifest = &model.manifest;
         let shape = [1, 3, manifest.input.height, manifest.input.width];
-        let outputs = manifest.head.outputs();
-        check(session.inputs(), "input", &[(&manifest.input.name, &shape)], &weights)?;
-        for output in &outputs {
-            check(session.outputs(), "output", &[(&output.name, &output.shape)], &weights)?;
-        }
-        if session.inputs().len() != 1 {
-            let names: Vec<&str> = session.inputs().iter().map(Outlet::name).collect();
-            let what = format!("{}: expected one input, found {}", weights.display(), names.join(", "));
-            return Err(fault(what));
-        }
+        let head = model.head();
+        let outputs = head.outputs();
+        graph::check_input(session.inputs(), &manifest.input.name, &shape, &weights)?;
+        graph::check_outputs(session.outputs(), &outputs, &weights)?;
         Ok(Self {
             session,
-            head: manifest.head.clone(),
+            converted: std::array::from_fn(|_| Vec::new()),
+            head,
             outputs,
             input: vec![0.0; shape.iter().product()],
             shape,
@@ -144,28 +138,78 @@ impl Session {
     ///
     /// # Errors
     /// [`Kind::System`] when the runtime fails or gives an output of another shape than the graph promised.
-    pub fn run<T>(&mut self, read: impl FnOnce(&HeadSpec, &[&[f32]]) -> T) -> Result<T> {
+    pub fn run<T>(&mut self, read: impl FnOnce(&Head, &[&[f32]]) -> T) -> Result<T> {
         let name = &self.name;
         let failed =
             |e: ort::Error| Error::new(Kind::System, format!("the inference of {name} failed")).caused_by(e);
         let input = TensorRef::from_array_view((self.shape, self.input.as_slice())).map_err(failed)?;
         let results = self.session.run(ort::inputs![input]).map_err(failed)?;
-        // No head reads more than four outputs; an array keeps this off the heap.
-        let mut data: [&[f32]; 4] = [&[]; 4];
+        // An array keeps this off the heap.
+        let mut data: [&[f32]; MAX_OUTPUTS] = [&[]; MAX_OUTPUTS];
         let used = self.outputs.len().min(data.len());
-        for (slot, output) in data.iter_mut().zip(&self.outputs) {
-            let wrong = || {
-                Error::new(Kind::System, format!("{name}: the output `{}` is not as promised", output.name))
+        for ((slot, output), room) in data.iter_mut().zip(&self.outputs).zip(&mut self.converted) {
+            let wrong = |found: usize| {
+                Error::new(
+                    Kind::System,
+                    format!(
+                        "{name}: the output `{}` has {found} numbers, expected {:?}",
+                        output.name, output.shape
+                    ),
+                )
             };
-            let value = results.get(&output.name).ok_or_else(wrong)?;
-            let (_, numbers) = value.try_extract_tensor::<f32>().map_err(failed)?;
-            if numbers.len() != output.shape.iter().product::<usize>() {
-                return Err(wrong());
+            let value = results.get(&output.name).ok_or_else(|| wrong(0))?;
+            let numbers = floats(value, room).map_err(failed)?;
+            let promised = output.shape.iter().product::<usize>();
+            if numbers.len() > promised || (numbers.len() < promised && !output.may_be_shorter) {
+                return Err(wrong(numbers.len()));
             }
             *slot = numbers;
         }
         Ok(read(&self.head, &data[..used]))
     }
+}
+
+/// The numbers of `value`: lent where they are float32, otherwise converted into `room`. Integers beyond 2^24
+/// are rounded; class numbers and counts are smaller.
+fn floats<'a>(value: &'a DynValue, room: &'a mut Vec<f32>) -> ort::Result<&'a [f32]> {
+    room.clear();
+    match value.dtype().tensor_type() {
+        Some(TensorElementType::Float16) => {
+            let numbers = value.try_extract_tensor::<half::f16>()?.1;
+            room.resize(numbers.len(), 0.0);
+            // Uses the processor's own conversion where it has one.
+            numbers.convert_to_f32_slice(room);
+        }
+        Some(TensorElementType::Int64) => {
+            room.extend(value.try_extract_tensor::<i64>()?.1.iter().map(|number| *number as f32));
+        }
+        Some(TensorElementType::Int32) => {
+            room.extend(value.try_extract_tensor::<i32>()?.1.iter().map(|number| *number as f32));
+        }
+        _ => return Ok(value.try_extract_tensor::<f32>()?.1),
+    }
+    Ok(room)
+}
+
+/// Opens the graph in `weights`.
+fn open_file(environment: &Environment, weights: &Path, threads: u16) -> Result<OrtSession> {
+    session(environment, weights, threads).map_err(|e| {
+        fault(format!("ONNX Runtime cannot open {}", weights.display()))
+            .help(
+                "`gridpatrol models verify` checks a model's files; models/README.md says how to rebuild one",
+            )
+            .caused_by(e)
+    })
+}
+
+/// The inputs and outputs of the graph in `weights`, as the runtime sees them; for writing a manifest.
+///
+/// # Errors
+/// [`Kind::Model`] when the library or the graph cannot be loaded.
+pub fn inspect(weights: &Path, runtime: Option<&Path>) -> Result<(Vec<Port>, Vec<Port>)> {
+    let session = open_file(&environment(runtime)?, weights, 1)?;
+    let ports = |outlets: &[Outlet]| outlets.iter().map(Port::of).collect();
+    Ok((ports(session.inputs()), ports(session.outputs())))
 }
 
 fn session(environment: &Environment, weights: &Path, threads: u16) -> ort::Result<OrtSession> {
@@ -175,34 +219,4 @@ fn session(environment: &Environment, weights: &Path, threads: u16) -> ort::Resu
         .with_intra_op_spinning(false)?
         .with_inter_op_spinning(false)?
         .commit_from_file(weights)
-}
-
-/// Checks that the graph has each of `wanted` (name, shape) as float32 among its `kind`s.
-fn check(found: &[Outlet], kind: &str, wanted: &[(&str, &[usize])], weights: &Path) -> Result<()> {
-    let described = |outlet: &Outlet| match outlet.dtype() {
-        ValueType::Tensor { ty, shape, .. } => format!("`{}` {ty} {:?}", outlet.name(), &shape[..]),
-        other => format!("`{}` {other}", outlet.name()),
-    };
-    for (name, shape) in wanted {
-        let matches = |outlet: &Outlet| match outlet.dtype() {
-            ValueType::Tensor { ty, shape: actual, .. } => {
-                outlet.name() == *name
-                    && *ty == TensorElementType::Float32
-                    && actual.len() == shape.len()
-                    // -1 is a side that the graph leaves open.
-                    && actual.iter().zip(*shape).all(|(a, b)| *a == -1 || *a == *b as i64)
-            }
-            _ => false,
-        };
-        if !found.iter().any(matches) {
-            let have: Vec<String> = found.iter().map(described).collect();
-            return Err(fault(format!(
-                "{}: expected the {kind} `{name}` f32 {shape:?}, found {}",
-                weights.display(),
-                have.join(", ")
-            ))
-            .help("the manifest and the graph do not belong together: correct model.toml or the file"));
-        }
-    }
-    Ok(())
 }
