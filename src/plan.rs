@@ -93,6 +93,8 @@ pub struct RulePlan {
     pub kind: &'static CaseKind,
     /// The labels it is about.
     pub labels: Vec<String>,
+    /// Whether the configuration writes them; otherwise they are the catalogue's.
+    pub labels_are_given: bool,
     /// Least score of a detection.
     pub score: f32,
     /// Seconds that the condition must hold before a case opens.

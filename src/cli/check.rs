@@ -28,7 +28,7 @@ pub struct Args {
 /// The first fault found.
 pub fn run(args: &Args) -> Result<()> {
     let file = ConfigFile::read(&args.config)?;
-    let plan = Plan::new(&file)?;
+    let mut plan = Plan::new(&file)?;
     let detector = OnnxDetector::open(&plan.model, plan.runtime.as_deref(), plan.threads)?;
     plan.check_labels(detector.vocabulary(), &detector.identity().name)?;
     for camera in &plan.cameras {

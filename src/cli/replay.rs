@@ -75,9 +75,9 @@ pub fn run(args: &Args) -> Result<()> {
         )
         .help("check the path; other video formats can be turned into H.264 MP4 with ffmpeg")
     })?;
-    let plan = Plan::for_replay(&ConfigFile::read(&args.config)?, &args.camera, input)?;
-    let mut replay = Replay::start(args, &plan)?;
-    match &plan.cameras[0].input {
+    let mut plan = Plan::for_replay(&ConfigFile::read(&args.config)?, &args.camera, input)?;
+    let mut replay = Replay::start(args, &mut plan)?;
+    match &replay.plan.cameras[0].input {
         Input::Detections(path) => replay.detections(path)?,
         Input::Video(_) | Input::Pictures(_) => replay.frames(args.fps)?,
     }
@@ -108,9 +108,8 @@ struct Kept {
 }
 
 impl<'a> Replay<'a> {
-    fn start(args: &Args, plan: &'a Plan) -> Result<Self> {
-        let camera = &plan.cameras[0];
-        let detector = match &camera.input {
+    fn start(args: &Args, plan: &'a mut Plan) -> Result<Self> {
+        let detector = match &plan.cameras[0].input {
             Input::Detections(_) => None,
             Input::Video(_) | Input::Pictures(_) => {
                 let detector = OnnxDetector::open(&plan.model, plan.runtime.as_deref(), plan.threads)?;
@@ -118,6 +117,8 @@ impl<'a> Replay<'a> {
                 Some(detector)
             }
         };
+        let plan: &'a Plan = plan;
+        let camera = &plan.cameras[0];
         let vocabulary = detector.as_ref().map_or_else(Vocabulary::default, |d| d.vocabulary().clone());
         let mut chain = Chain::new(plan, camera, vocabulary);
         let state = args.state.as_ref().map(|folder| folder.join(format!("{}.json", camera.id)));

@@ -31,7 +31,7 @@ pub struct Args {
 /// # Errors
 /// When the configuration or the model is at fault, or a case could not be stored.
 pub fn run(args: &Args) -> Result<()> {
-    let plan = Plan::new(&ConfigFile::read(&args.config)?)?;
+    let mut plan = Plan::new(&ConfigFile::read(&args.config)?)?;
     let detector = OnnxDetector::open(&plan.model, plan.runtime.as_deref(), plan.threads)?;
     plan.check_labels(detector.vocabulary(), &detector.identity().name)?;
     let shutdown = Shutdown::default();

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::heads::{Classes, Head, HeadSpec, InputSize};
+use super::onnx_file::OnnxFile;
 use super::{ModelIdentity, Vocabulary};
 use crate::error::{Error, Kind, Result};
 
@@ -17,6 +18,8 @@ use crate::error::{Error, Kind, Result};
 pub const MANIFEST: &str = "model.toml";
 /// Largest manifest or labels file.
 const MAX_TEXT_BYTES: u64 = 1 << 20;
+/// Largest ONNX file: what one Protocol Buffers message can hold.
+const MAX_WEIGHTS_BYTES: u64 = 1 << 31;
 /// Largest side of a network's input.
 const MAX_SIDE: usize = 4096;
 
@@ -175,7 +178,7 @@ impl Model {
             wrong(what).help(format!("the labels of the network are: {}", names.join(", ")))
         })?;
         let model = Self { folder: folder.to_owned(), manifest, vocabulary, classes };
-        model.check_hash()?;
+        model.check_weights()?;
         Ok(model)
     }
 
@@ -194,36 +197,62 @@ impl Model {
         ModelIdentity { name: self.manifest.name.clone(), sha256: self.manifest.sha256.clone() }
     }
 
-    fn check_hash(&self) -> Result<()> {
+    /// Reads the weights once: are they those of the manifest, and what the manifest says of them?
+    fn check_weights(&self) -> Result<()> {
         let path = self.weights();
-        let mut file = fs::File::open(&path).map_err(|e| {
-            fault(format!("the weights {} cannot be read", path.display()))
-                .help("check out the file again, or rebuild it as models/README.md says")
-                .caused_by(e)
-        })?;
-        let mut hash = Sha256::new();
-        let mut buffer = vec![0; 64 << 10];
-        loop {
-            match file.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(length) => hash.update(&buffer[..length]),
-                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(e) => {
-                    return Err(fault(format!("the weights {} cannot be read", path.display())).caused_by(e));
-                }
-            }
+        let (bytes, actual) = read_weights(&path)?;
+        if actual != self.manifest.sha256 {
+            return Err(fault(format!(
+                "the weights {} are not those of the manifest: expected sha256 {}, found {actual}",
+                path.display(),
+                self.manifest.sha256
+            ))
+            .help("check out the file again; after a rebuild that is meant, put the new sha256 into model.toml"));
         }
-        let actual: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        if actual == self.manifest.sha256 {
-            return Ok(());
+        let file = inspect_weights(&path, &bytes)?;
+        if file.opset != u64::from(self.manifest.opset) {
+            return Err(fault(format!(
+                "the weights {} are of operator set {}, the manifest says opset = {}",
+                path.display(),
+                file.opset,
+                self.manifest.opset
+            ))
+            .help(format!("set opset = {} in model.toml, or correct the file", file.opset)));
         }
-        Err(fault(format!(
-            "the weights {} are not those of the manifest: expected sha256 {}, found {actual}",
-            path.display(),
-            self.manifest.sha256
-        ))
-        .help("check out the file again; after a rebuild that is meant, put the new sha256 into model.toml"))
+        Ok(())
     }
+}
+
+/// The bytes of the ONNX file `path` and their lower-case hex SHA-256.
+///
+/// # Errors
+/// [`Kind::Model`] when it cannot be read or is larger than an ONNX file can be.
+pub fn read_weights(path: &Path) -> Result<(Vec<u8>, String)> {
+    let unreadable = |e| {
+        fault(format!("the weights {} cannot be read", path.display()))
+            .help("check out the file again, or rebuild it as models/README.md says")
+            .caused_by(e)
+    };
+    let mut bytes = Vec::new();
+    let file = fs::File::open(path).map_err(unreadable)?;
+    file.take(MAX_WEIGHTS_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > MAX_WEIGHTS_BYTES {
+        return Err(fault(format!("the weights {} are larger than 2 GiB", path.display())));
+    }
+    let hash = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok((bytes, hash))
+}
+
+/// What the ONNX file `path`, whose content is `bytes`, says of itself.
+///
+/// # Errors
+/// [`Kind::Model`] when it is no sound ONNX file, or takes weights from another file.
+pub fn inspect_weights(path: &Path, bytes: &[u8]) -> Result<OnnxFile> {
+    let file = OnnxFile::read(bytes).map_err(|what| {
+        fault(format!("{} {what}", path.display())).help("export or download the model again")
+    })?;
+    file.check_external(&path.display().to_string())?;
+    Ok(file)
 }
 
 impl Manifest {

@@ -57,6 +57,7 @@ pub(super) fn plans(file: &ConfigFile, zone: &ZoneConfig) -> Result<Vec<RulePlan
                 polygon: polygon.clone(),
                 kind,
                 labels: checked.labels()?,
+                labels_are_given: change.labels.is_some(),
                 score: checked.score()?,
                 dwell_s: checked.dwell_s()?,
                 clear_s: checked.clear_s()?,

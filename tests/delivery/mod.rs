@@ -46,6 +46,7 @@ fn plan(port: u16) -> Plan {
             polygon: Polygon::new(vec![[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]]).unwrap(),
             kind,
             labels: vec!["car".to_owned()],
+            labels_are_given: true,
             score: 0.45,
             dwell_s: 20.0,
             clear_s: 10.0,
