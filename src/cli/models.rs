@@ -1,4 +1,6 @@
-//! `gridpatrol models`: which models there are, and whether they are what their manifests say.
+//! `gridpatrol models`: which models there are, whether they are what their manifests say, and adding one.
+
+mod add;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -11,10 +13,11 @@ use crate::detect::model::Model;
 use crate::error::{Error, Kind, Result};
 use crate::telemetry;
 
-/// List or verify models.
+/// List, verify or add models.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  gridpatrol models list\n  gridpatrol models verify models/nanodet-g-416"
+    after_help = "Examples:\n  gridpatrol models list\n  gridpatrol models verify models/nanodet-g-416\n  \
+                  gridpatrol models add rubbish.onnx --labels rubbish.txt --head yolo_v8 --licence Apache-2.0"
 )]
 pub struct Args {
     /// What to do.
@@ -42,9 +45,11 @@ pub enum Action {
         #[arg(long)]
         json: bool,
     },
+    /// Make a model's folder from an ONNX file: look at the graph, write model.toml, open it once.
+    Add(Box<add::Args>),
 }
 
-/// Lists or verifies.
+/// Lists, verifies or adds.
 ///
 /// # Errors
 /// When there is no model, or, on verify, when one is not what it should be.
@@ -55,6 +60,12 @@ pub fn run(args: &Args) -> Result<()> {
                 print(&line(&model, &Model::load(&model), *json))?;
             }
             Ok(())
+        }
+        Action::Add(args) => {
+            let (folder, assumed) = add::add(args)?;
+            print(&format!("wrote and opened {}", folder.display()))?;
+            assumed.iter().try_for_each(|what| print(&format!("  assumed {what}")))?;
+            print("check a picture with `gridpatrol detect --help` before you rely on it")
         }
         Action::Verify { folders, json } => {
             let folders = if folders.is_empty() { found(Path::new("models"))? } else { folders.clone() };

@@ -33,7 +33,7 @@ pub struct Ssd {
 }
 
 /// In which order the corners of a box stand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Corners {
     /// Left, top, right, bottom.
@@ -43,7 +43,7 @@ pub enum Corners {
 }
 
 /// What coordinates are measured in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Unit {
     /// 0-1 of the input's width and height.
