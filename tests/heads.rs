@@ -9,6 +9,7 @@ use gridpatrol::error::Kind;
 use gridpatrol::frame::Frame;
 
 use crate::support::onnx_graph::{Output, Table, folder, graph};
+use crate::support::program::{KERB, configuration, gridpatrol, gridpatrol_ok};
 
 const SIZE: (usize, usize) = (64, 32);
 const LABELS: [&str; 3] = ["person", "car", "dog"];
@@ -298,4 +299,96 @@ fn a_file_that_is_cut_short_or_noise_or_has_flipped_bytes_is_an_error_or_runs_bu
         }
     }
     assert!(refused > 0 && ran > 0, "{refused} refused, {ran} ran");
+}
+
+/// A folder with a graph and its labels, and `models add` on them with `more`.
+fn add(outputs: &[Output], more: &[&str]) -> (tempfile::TempDir, std::process::Output) {
+    let place = tempfile::tempdir().unwrap();
+    let path = |name: &str| place.path().join(name).to_str().unwrap().to_owned();
+    std::fs::write(path("net.onnx"), graph(SIZE.0, SIZE.1, outputs)).unwrap();
+    std::fs::write(path("names.txt"), LABELS.join("\n")).unwrap();
+    let (file, labels, models) = (path("net.onnx"), path("names.txt"), path("models"));
+    let mut args = vec!["models", "add", &file, "--labels", &labels, "--folder", &models];
+    args.extend(more);
+    let output = gridpatrol(&args);
+    (place, output)
+}
+
+#[test]
+fn a_model_that_was_added_finds_what_its_graph_gives() {
+    let output = Output::new("o", &[1, 8, 6], Table::F32(final_rows()));
+    let (place, said) = add(&[output], &["--head", "end_to_end", "--name", "final"]);
+    let text = String::from_utf8_lossy(&said.stdout);
+    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+    for part in ["final", "proposals = 8", "rgb", "letterbox", "--colour"] {
+        assert!(text.contains(part), "{text}");
+    }
+    let folder = place.path().join("models/final");
+    is_the_scene(&detections(&folder), &SCENE[..3], "added");
+    let listed = gridpatrol_ok(&["models", "verify", folder.to_str().unwrap(), "--json"]);
+    let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+    assert_eq!((&listed["ok"], &listed["name"]), (&true.into(), &"final".into()));
+}
+
+#[test]
+fn what_a_graph_leaves_open_is_refused_with_the_option_that_decides_it() {
+    let boxes = || Output::new("b", &[1, 8, 4], Table::F32(vec![0.0; 32]));
+    let ssd = || {
+        let scores = Output::new("scores", &[1, 8], Table::F32(vec![0.0; 8]));
+        vec![boxes(), scores, Output::new("classes", &[1, 8], Table::I64(vec![0; 8]))]
+    };
+    let rows = Output { rows: Some(2), ..Output::new("o", &[1, 8, 6], Table::F32(final_rows())) };
+    let twice = vec![
+        boxes(),
+        Output { name: "b2", ..boxes() },
+        Output::new("s", &[1, 8, 3], Table::F32(vec![0.0; 24])),
+    ];
+    let cases: [(Vec<Output>, &[&str], &str); 6] = [
+        (ssd(), &["--head", "ssd"], "--corners"),
+        (ssd(), &["--head", "ssd", "--corners", "xyxy", "--unit", "pixels"], "--first-class"),
+        (vec![rows], &["--head", "end_to_end"], "--proposals"),
+        (twice, &["--head", "boxes_scores"], "--output boxes=NAME"),
+        (
+            ssd(),
+            &["--head", "ssd", "--corners", "xyxy", "--unit", "pixels", "--first-class", "0"],
+            "--pixels",
+        ),
+        (vec![boxes()], &["--head", "yolo_v8"], "--head"),
+    ];
+    for (outputs, more, option) in cases {
+        let (place, said) = add(&outputs, more);
+        let errors = String::from_utf8_lossy(&said.stderr).into_owned();
+        assert_eq!(said.status.code(), Some(2), "{errors}");
+        assert!(errors.contains(option), "{more:?} should name {option}: {errors}");
+        assert!(!place.path().join("models/net").exists(), "nothing is left behind");
+    }
+}
+
+#[test]
+fn a_rule_goes_without_default_labels_that_the_model_lacks_but_not_without_any() {
+    let place = tempfile::tempdir().unwrap();
+    folder(place.path(), &small_graph(), SIZE, &LABELS, END_TO_END);
+    let check = |zone: &str| {
+        let config = place.path().join("edge.toml");
+        let top = format!("model.path = {:?}", place.path().to_str().unwrap());
+        std::fs::write(&config, configuration(&top, zone)).unwrap();
+        gridpatrol(&["check", "--config", config.to_str().unwrap(), "--json"])
+    };
+    let said = check(KERB);
+    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+    let plan: serde_json::Value = serde_json::from_slice(&said.stdout).unwrap();
+    assert_eq!(plan["cameras"][0]["rules"][0]["labels"], serde_json::json!(["car"]));
+    for (zone, reasons) in [
+        (format!("{KERB}rule.illegal_parking.labels = [\"car\", \"truck\"]\n"), vec!["no label `truck`"]),
+        (KERB.replace("no_parking", "public_area"), vec!["none of the labels couch", "[classes]"]),
+    ] {
+        let zone = zone.replace("rule.illegal_parking.dwell_s = 2\n", "");
+        let said = check(&zone);
+        let errors = String::from_utf8_lossy(&said.stderr).replace(['\n', '│'], " ");
+        let errors = errors.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(said.status.code(), Some(2), "{errors}");
+        for reason in reasons {
+            assert!(errors.contains(reason), "{errors}");
+        }
+    }
 }

@@ -55,7 +55,9 @@ impl Port {
             found.len() == wanted.len() && found.iter().zip(wanted).all(|(f, w)| *f == -1 || f == w)
         };
         let without_batch = wanted.first() == Some(&1) && wanted.len() > 1;
-        same(&found, &wanted) || (without_batch && same(&found, &wanted[1..])) || (wanted == [1] && found.is_empty())
+        same(&found, &wanted)
+            || (without_batch && same(&found, &wanted[1..]))
+            || (wanted == [1] && found.is_empty())
     }
 }
 
@@ -122,8 +124,9 @@ pub(super) fn check_input(found: &[Outlet], name: &str, shape: &[usize], weights
 pub(super) fn check_outputs(found: &[Outlet], wanted: &[OutputSpec], weights: &Path) -> Result<()> {
     let ports: Vec<Port> = found.iter().map(Port::of).collect();
     for OutputSpec { name, shape, may_be_integer, .. } in wanted {
-        let fits =
-            |port: &Port| port.name == *name && port.element.is_readable(*may_be_integer) && port.can_be(shape);
+        let fits = |port: &Port| {
+            port.name == *name && port.element.is_readable(*may_be_integer) && port.can_be(shape)
+        };
         if !ports.iter().any(fits) {
             let element = if *may_be_integer { "of numbers" } else { "float32 or float16" };
             return Err(differs(weights, &format!("the output `{name}` {element} {shape:?}"), &ports));

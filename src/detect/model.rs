@@ -207,7 +207,9 @@ impl Model {
                 path.display(),
                 self.manifest.sha256
             ))
-            .help("check out the file again; after a rebuild that is meant, put the new sha256 into model.toml"));
+            .help(
+                "check out the file again; after a rebuild that is meant, put the new sha256 into model.toml",
+            ));
         }
         let file = inspect_weights(&path, &bytes)?;
         if file.opset != u64::from(self.manifest.opset) {

@@ -261,7 +261,8 @@ mod tests {
 
     #[test]
     fn what_is_no_model_is_refused_with_the_reason() {
-        let deep = (0..70).fold(Vec::new(), |inner, _| bytes(1, &bytes(5, &bytes(6, &inner[..inner.len().min(200)]))));
+        let deep = (0..70)
+            .fold(Vec::new(), |inner, _| bytes(1, &bytes(5, &bytes(6, &inner[..inner.len().min(200)]))));
         for (content, reason) in [
             (vec![], "is empty"),
             (b"<html>not found</html>".to_vec(), "is not a"),
@@ -281,7 +282,8 @@ mod tests {
     #[test]
     fn graphs_that_stand_too_deep_in_one_another_are_refused() {
         let wrap = |number: u8, content: Vec<u8>| {
-            let mut out = vec![number << 3 | 2, (content.len() & 0x7f) as u8 | 0x80, (content.len() >> 7) as u8];
+            let mut out =
+                vec![number << 3 | 2, (content.len() & 0x7f) as u8 | 0x80, (content.len() >> 7) as u8];
             out.extend(content);
             out
         };

@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use half::slice::HalfFloatSliceExt as _;
 use ort::environment::Environment;
 use ort::session::{Session as OrtSession, builder::GraphOptimizationLevel};
-use half::slice::HalfFloatSliceExt as _;
 use ort::value::{DynValue, Outlet, TensorElementType, TensorRef};
 
-use super::heads::{Head, MAX_OUTPUTS, OutputSpec};
 use super::graph::{self, Port};
+use super::heads::{Head, MAX_OUTPUTS, OutputSpec};
 use super::model::{Model, fault};
 use crate::error::{Error, Kind, Result};
 

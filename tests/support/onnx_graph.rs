@@ -48,7 +48,8 @@ pub fn graph(width: usize, height: usize, outputs: &[Output]) -> Vec<u8> {
         let sum = if rows.is_some() { &all } else { *name };
         graph.extend(node("Add", &[&stored, &zero], sum, None));
         if let Some(rows) = rows {
-            let (count, end, whole) = (format!("{name}.rows"), format!("{name}.end"), format!("{name}.whole"));
+            let (count, end, whole) =
+                (format!("{name}.rows"), format!("{name}.end"), format!("{name}.whole"));
             graph.extend(field(5, &tensor(&count, &[1], &Table::I64(vec![*rows as i64]))));
             graph.extend(node("Cast", &["zero"], &whole, Some(("to", 7))));
             graph.extend(node("Add", &[&count, &whole], &end, None));

@@ -120,7 +120,7 @@ fn refused(what: impl Into<String>, option: &str) -> Error {
 /// # Errors
 /// [`Kind::Usage`] with the option that decides what is open; [`Kind::Model`] when the file is not sound;
 /// [`Kind::Disk`] when the folder cannot be written or is there already.
-pub fn add(args: &Args) -> Result<(PathBuf, Vec<String>)> {
+pub(super) fn add(args: &Args) -> Result<(PathBuf, Vec<String>)> {
     let stem = args.file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let name = args.name.clone().unwrap_or(stem);
     let sound = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
@@ -128,8 +128,8 @@ pub fn add(args: &Args) -> Result<(PathBuf, Vec<String>)> {
         let what = format!("`{name}` cannot name a folder: expected letters, digits, `-`, `_` and `.`");
         return Err(refused(what, "--name"));
     }
-    let text = std::fs::read_to_string(&args.labels)
-        .map_err(|e| Error::disk(&args.labels, "read the labels", e))?;
+    let text =
+        std::fs::read_to_string(&args.labels).map_err(|e| Error::disk(&args.labels, "read the labels", e))?;
     let labels = text.lines().filter(|line| !line.trim().is_empty()).count();
     let (bytes, sha256) = read_weights(&args.file)?;
     let opset = inspect_weights(&args.file, &bytes)?.opset;
@@ -137,7 +137,8 @@ pub fn add(args: &Args) -> Result<(PathBuf, Vec<String>)> {
     let mut draft = Draft { args, labels, outputs: &outputs, assumed: Vec::new() };
     let (input_name, input) = draft.input(&inputs)?;
     let head = draft.head(input)?;
-    let spec: HeadSpec = toml::from_str(&head).map_err(|e| Error::new(Kind::System, e.message().to_owned()))?;
+    let spec: HeadSpec =
+        toml::from_str(&head).map_err(|e| Error::new(Kind::System, e.message().to_owned()))?;
     spec.check(input).map_err(|what| Error::new(Kind::Usage, format!("{}: {what}", args.file.display())))?;
     let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
     let provenance = args.provenance.clone().unwrap_or_else(|| format!("added from {}", args.file.display()));
@@ -191,7 +192,9 @@ impl Draft<'_> {
         let file = self.args.file.display();
         let [Port { name, shape, .. }] = inputs else {
             let what = format!("{file}: expected one input, found {}", listed(inputs));
-            return Err(Error::new(Kind::Model, what).help("export the model with the picture as its only input"));
+            return Err(
+                Error::new(Kind::Model, what).help("export the model with the picture as its only input")
+            );
         };
         let [1 | -1, 3 | -1, height, width] = shape[..] else {
             let what = format!("{file}: expected an input [1, 3, height, width], found {}", listed(inputs));
@@ -219,7 +222,8 @@ impl Draft<'_> {
             refused(format!("{what} does not follow from the graph or the head"), option)
         };
         let given = self.args.pixels;
-        let pixels = given.or(pixels).ok_or_else(|| open("how pixels enter", "--pixels byte|unit|imagenet"))?;
+        let pixels =
+            given.or(pixels).ok_or_else(|| open("how pixels enter", "--pixels byte|unit|imagenet"))?;
         let mut choose = |given: &Option<String>, usual: Option<&str>, what: &str, option: &str| match usual {
             _ if given.is_some() => Ok(given.clone().unwrap_or_default()),
             Some(usual) => {
@@ -229,7 +233,8 @@ impl Draft<'_> {
             None => Err(open(what, option)),
         };
         let colour = choose(&self.args.colour, colour, "the order of colours", "--colour rgb|bgr")?;
-        let resize = choose(&self.args.resize, resize, "how pictures are fitted in", "--resize letterbox|stretch")?;
+        let resize =
+            choose(&self.args.resize, resize, "how pictures are fitted in", "--resize letterbox|stretch")?;
         if given.is_none() {
             let range = if pixels == Pixels::Byte { "0 to 255" } else { "0 to 1" };
             self.assumed.push(format!("pixels: {range}, as is usual for this head (else --pixels)"));
@@ -237,7 +242,9 @@ impl Draft<'_> {
         let (scale, mean, std) = match pixels {
             Pixels::Byte => ("1.0", "[0.0, 0.0, 0.0]", "[1.0, 1.0, 1.0]"),
             Pixels::Unit => ("0.003921569", "[0.0, 0.0, 0.0]", "[1.0, 1.0, 1.0]"),
-            Pixels::Imagenet if colour == "bgr" => ("0.003921569", "[0.406, 0.456, 0.485]", "[0.225, 0.224, 0.229]"),
+            Pixels::Imagenet if colour == "bgr" => {
+                ("0.003921569", "[0.406, 0.456, 0.485]", "[0.225, 0.224, 0.229]")
+            }
             Pixels::Imagenet => ("0.003921569", "[0.485, 0.456, 0.406]", "[0.229, 0.224, 0.225]"),
         };
         let pad = if resize == "letterbox" { "pad = 114.0\n" } else { "" };
@@ -252,7 +259,10 @@ impl Draft<'_> {
         if let Some((_, name)) = self.args.outputs.iter().find(|(known, _)| known == key) {
             let named = self.outputs.iter().find(|port| port.name == *name);
             return named.ok_or_else(|| {
-                Error::new(Kind::Usage, format!("{file} has no output `{name}`, only {}", listed(self.outputs)))
+                Error::new(
+                    Kind::Usage,
+                    format!("{file} has no output `{name}`, only {}", listed(self.outputs)),
+                )
             });
         }
         let mut fitting = self.outputs.iter().filter(|port| fits(port));
@@ -289,7 +299,12 @@ impl Draft<'_> {
                 let boxes = self.output("boxes", "of boxes [1, N, 4]", ends_in(4))?;
                 let expected = format!("of scores [1, N, {classes}]");
                 let scores = self.output("scores", &expected, ends_in(classes))?;
-                let _ = write!(text, "kind = \"boxes_scores\"\nboxes = {}\nscores = {}\n", quoted(boxes), quoted(scores));
+                let _ = write!(
+                    text,
+                    "kind = \"boxes_scores\"\nboxes = {}\nscores = {}\n",
+                    quoted(boxes),
+                    quoted(scores)
+                );
                 self.rows(side(boxes, 1).as_ref())?
             }
             HeadKind::Yolox | HeadKind::YoloV5 => {
@@ -317,8 +332,10 @@ impl Draft<'_> {
             HeadKind::Detr => {
                 let boxes = self.output("boxes", "of boxes [1, N, 4]", ends_in(4))?;
                 let expected = format!("of logits [1, N, {classes}] or [1, N, {}]", classes + 1);
-                let columns = |port: &Port| side(port, 0).is_some_and(|last| last == classes || last == classes + 1);
-                let logits = self.output("logits", &expected, |port| columns(port) && port.name != boxes.name)?;
+                let columns =
+                    |port: &Port| side(port, 0).is_some_and(|last| last == classes || last == classes + 1);
+                let logits =
+                    self.output("logits", &expected, |port| columns(port) && port.name != boxes.name)?;
                 let scores = if side(logits, 0) == Some(classes) { "sigmoid" } else { "softmax" };
                 let _ = write!(
                     text,
@@ -334,18 +351,29 @@ impl Draft<'_> {
                     words.iter().any(|word| name.contains(word))
                 };
                 let boxes = self.output("boxes", "of boxes [1, N, 4]", ends_in(4))?;
-                let ids = self.output("class_ids", "of class numbers", |port| named(port, ["class", "label"]))?;
+                let ids =
+                    self.output("class_ids", "of class numbers", |port| named(port, ["class", "label"]))?;
                 let scores = self.output("scores", "of scores", |port| named(port, ["score", "conf"]))?;
                 let count = self.output("count", "of a count", |port| named(port, ["num", "count"])).ok();
                 let corners = match self.args.corners {
                     Some(Corners::Xyxy) => "xyxy",
                     Some(Corners::Yxyx) => "yxyx",
-                    None => return Err(refused("the graph does not say in which order corners stand", "--corners xyxy|yxyx")),
+                    None => {
+                        return Err(refused(
+                            "the graph does not say in which order corners stand",
+                            "--corners xyxy|yxyx",
+                        ));
+                    }
                 };
                 let unit = match self.args.unit {
                     Some(Unit::Normalised) => "normalised",
                     Some(Unit::Pixels) => "pixels",
-                    None => return Err(refused("the graph does not say what corners are measured in", "--unit normalised|pixels")),
+                    None => {
+                        return Err(refused(
+                            "the graph does not say what corners are measured in",
+                            "--unit normalised|pixels",
+                        ));
+                    }
                 };
                 let Some(first) = self.args.first_class else {
                     let what = "the graph does not say whether class 0 is the first label or the background";

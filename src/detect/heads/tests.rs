@@ -71,7 +71,7 @@ proptest! {
 #[test]
 fn outputs_that_are_shorter_than_promised_give_fewer_candidates() {
     for spec in all() {
-        let head = head(&spec);
+        let head = Head::new(spec.clone(), INPUT, Classes::all(3));
         let tables: Vec<Vec<f32>> =
             head.outputs().iter().map(|o| vec![1.0; o.shape.iter().product()]).collect();
         let whole: Vec<&[f32]> = tables.iter().map(Vec::as_slice).collect();
@@ -91,7 +91,7 @@ fn outputs_that_are_shorter_than_promised_give_fewer_candidates() {
 #[test]
 fn a_head_takes_no_memory_but_that_of_the_list_it_fills() {
     for spec in all() {
-        let head = head(&spec);
+        let head = Head::new(spec.clone(), INPUT, Classes::all(3));
         let tables: Vec<Vec<f32>> =
             head.outputs().iter().map(|o| vec![1.0; o.shape.iter().product()]).collect();
         let outputs: Vec<&[f32]> = tables.iter().map(Vec::as_slice).collect();

@@ -40,7 +40,8 @@ impl Decode for YoloV8 {
     fn candidates(&self, outputs: &[&[f32]], ask: &Ask<'_>, out: &mut Vec<Candidate>) {
         let [data] = outputs else { return };
         let mut rows = data.chunks_exact(self.proposals);
-        let (Some(cx), Some(cy), Some(w), Some(h)) = (rows.next(), rows.next(), rows.next(), rows.next()) else {
+        let (Some(cx), Some(cy), Some(w), Some(h)) = (rows.next(), rows.next(), rows.next(), rows.next())
+        else {
             return;
         };
         for (class, row) in rows.enumerate() {

@@ -53,12 +53,8 @@ impl Decode for Yolox {
                     continue;
                 }
                 let (x, y) = ((cell % columns) as f32, (cell / columns) as f32);
-                let place = [
-                    (row[0] + x) * size,
-                    (row[1] + y) * size,
-                    row[2].exp() * size,
-                    row[3].exp() * size,
-                ];
+                let place =
+                    [(row[0] + x) * size, (row[1] + y) * size, row[2].exp() * size, row[3].exp() * size];
                 for (class, score) in row[5..].iter().enumerate() {
                     let score = objectness * score;
                     if score >= ask.min_score
