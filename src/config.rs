@@ -122,6 +122,14 @@ pub struct EdgeConfig {
     /// How strictly grid IDs are checked. Default `opaque`.
     #[serde(default)]
     pub grid_profile: GridProfile,
+    /// Public holidays, `YYYY-MM-DD`, for rules whose schedule speaks of `workdays` or `holidays`.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub holidays: Vec<Spanned<String>>,
+    /// Saturdays and Sundays on which people work to make up for a holiday, `YYYY-MM-DD`.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub makeup_workdays: Vec<Spanned<String>>,
 }
 
 /// How strictly grid IDs are checked.
@@ -253,6 +261,11 @@ pub struct RuleConfig {
     /// Least detection score, 0-1.
     #[schemars(with = "Option<f32>")]
     pub score: Option<Spanned<f32>>,
+    /// When the rule is in force, as windows of `[days] [HH:MM-HH:MM]` on the street's clock: `mon-fri
+    /// 07:00-09:00`, `sat,sun`, `workdays 08:00-18:00`, `holidays`, `22:00-06:00`. Default: always. Outside of
+    /// them nothing opens; dwell counts from the beginning of a window; what is open clears as ever.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub schedule: Option<Spanned<Vec<String>>>,
     /// Labels that the rule is about.
     #[schemars(with = "Option<Vec<String>>")]
     pub labels: Option<Spanned<Vec<String>>>,

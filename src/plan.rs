@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 use crate::case::catalog::Kind as CaseKind;
 use crate::config::GridProfile;
 use crate::place::{GridId, Polygon};
+use crate::rule::Schedule;
 
 mod broker;
 mod build;
@@ -101,6 +102,8 @@ pub struct RulePlan {
     pub clear_s: f64,
     /// What is judged.
     pub condition: Condition,
+    /// When it is in force; `None` for always.
+    pub schedule: Option<Schedule>,
 }
 
 /// What a rule judges on each look.

@@ -41,6 +41,7 @@ fn plan(port: u16) -> Plan {
     let rule = |slug: &str, grid: &str| {
         let kind = CATALOG.kind(slug).unwrap();
         RulePlan {
+            schedule: None,
             zone: "north-kerb".to_owned(),
             grid: GridId::parse(grid, GridProfile::GbT47678).unwrap(),
             polygon: Polygon::new(vec![[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]]).unwrap(),
