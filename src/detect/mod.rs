@@ -3,6 +3,7 @@
 mod detection;
 mod detector;
 pub mod heads;
+pub mod input;
 pub mod model;
 pub mod nms;
 mod onnx;

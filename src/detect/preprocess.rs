@@ -6,7 +6,7 @@
 //! Chroma samples are taken to lie in the middle of their four luma samples.
 
 use super::BBox;
-use super::model::{ColourOrder, InputSpec, Resize};
+use super::input::{ColourOrder, InputSpec, Resize};
 use crate::frame::{Frame, Layout, Matrix};
 
 /// A part of a frame in pixels, on even coordinates so that no chroma sample is cut.

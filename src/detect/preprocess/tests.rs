@@ -1,7 +1,7 @@
 //! Preprocessing against answers worked out by hand.
 
 use super::*;
-use crate::detect::model::Dtype;
+use crate::detect::input::Dtype;
 
 fn spec(width: usize, height: usize, resize: Resize) -> InputSpec {
     InputSpec {
