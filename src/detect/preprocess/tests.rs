@@ -1,7 +1,10 @@
 //! Preprocessing against answers worked out by hand.
 
+use proptest::prelude::*;
+
 use super::*;
-use crate::detect::input::Dtype;
+use crate::detect::input::{Dtype, Resize};
+use crate::frame::Matrix;
 
 fn spec(width: usize, height: usize, resize: Resize) -> InputSpec {
     InputSpec {
@@ -175,4 +178,82 @@ fn planes_that_are_not_of_the_frames_size_are_refused() {
     assert_eq!(preprocessor.run(&good, Crop { x: 1, ..crop }, &mut input), None);
     assert_eq!(preprocessor.run(&good, crop, &mut input[1..]), None);
     assert!(input.iter().all(|v| *v == 1.0), "the input is as it was");
+}
+
+/// A frame of noise, the same for the same numbers.
+fn noise(width: usize, height: usize, layout: Layout, seed: u64) -> Frame {
+    let mut state = seed | 1;
+    let mut bytes = |length: usize| -> Vec<u8> {
+        let mut next = || {
+            // Xorshift; any numbers would do.
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 32) as u8
+        };
+        (0..length).map(|_| next()).collect()
+    };
+    let quarter = width * height / 4;
+    let (u, v) = match layout {
+        Layout::I420 => (bytes(quarter), bytes(quarter)),
+        Layout::Nv12 => (bytes(quarter * 2), Vec::new()),
+    };
+    Frame { width, height, layout, y: bytes(width * height), u, v, ..Frame::default() }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn the_fastest_kernel_gives_the_numbers_of_the_scalar_one_bit_for_bit(
+        (width, height) in (1usize..400, 1usize..60).prop_map(|(w, h)| (w * 2, h * 2)),
+        (to_width, to_height) in (8usize..300, 8usize..40),
+        corners in (0.0f32..1.0, 0.0f32..1.0, 0.0f32..1.0, 0.0f32..1.0),
+        (nv12, bt709, full_range, stretch, bgr, plain) in any::<(bool, bool, bool, bool, bool, bool)>(),
+        seed in any::<u64>(),
+    ) {
+        let layout = if nv12 { Layout::Nv12 } else { Layout::I420 };
+        let matrix = if bt709 { Matrix::Bt709 } else { Matrix::Bt601 };
+        let frame = Frame { matrix, full_range, ..noise(width, height, layout, seed) };
+        let (left, top, right, bottom) = corners;
+        let region = [left.min(right), top.min(bottom), left.max(right), top.max(bottom)];
+        let mut spec = spec(to_width, to_height, if stretch { Resize::Stretch } else { Resize::Letterbox });
+        spec.colour = if bgr { ColourOrder::Bgr } else { ColourOrder::Rgb };
+        if !plain {
+            (spec.scale, spec.mean, spec.std) = (1.0 / 255.0, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
+        }
+        let mut wanted = Preprocessor::with_kernel(spec.clone(), Kernel::SCALAR);
+        let mut fast = Preprocessor::with_kernel(spec, Kernel::best());
+        for crop in [Crop::of(&frame, region.into()), Crop::whole(&frame)] {
+            let (mut a, mut b) = (vec![f32::NAN; wanted.len()], vec![f32::NAN; fast.len()]);
+            prop_assert_eq!(wanted.run(&frame, crop, &mut a), fast.run(&frame, crop, &mut b));
+            let bits = |input: &[f32]| input.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+            prop_assert_eq!(bits(&a), bits(&b), "kernel {}, {:?}", fast.kernel.name(), crop);
+            prop_assert!(a.iter().all(|v| v.is_finite()));
+        }
+    }
+}
+
+#[test]
+fn scaling_is_within_a_hundredth_of_a_grey_level_of_exact_bilinear_interpolation() {
+    let frame = Frame { full_range: true, ..noise(202, 118, Layout::I420, 7) };
+    let frame = Frame { u: vec![128; frame.u.len()], v: vec![128; frame.v.len()], ..frame };
+    for (width, height) in [(64, 48), (202, 118), (300, 200), (20, 9)] {
+        let (input, _) = run(spec(width, height, Resize::Stretch), &frame, Crop::whole(&frame));
+        for y in 0..height {
+            for x in 0..width {
+                let axis = |at: usize, to: usize, from: usize| {
+                    let centre = (at as f64 + 0.5) * from as f64 / to as f64 - 0.5;
+                    let centre = centre.clamp(0.0, (from - 1) as f64);
+                    (centre as usize, (centre as usize + 1).min(from - 1), centre.fract())
+                };
+                let ((x0, x1, wx), (y0, y1, wy)) = (axis(x, width, 202), axis(y, height, 118));
+                let at = |x: usize, y: usize| f64::from(frame.y[y * 202 + x]);
+                let wanted = (at(x0, y0) * (1.0 - wx) + at(x1, y0) * wx) * (1.0 - wy)
+                    + (at(x0, y1) * (1.0 - wx) + at(x1, y1) * wx) * wy;
+                let got = f64::from(input[y * width + x]);
+                assert!((got - wanted).abs() < 0.01, "{width}x{height} {x},{y}: {got} {wanted}");
+            }
+        }
+    }
 }
