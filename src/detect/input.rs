@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// Largest side of a network's input.
 const MAX_SIDE: usize = 4096;
 
-/// What the network takes: one picture as `[1, 3, height, width]`.
+/// What the network takes: one picture.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InputSpec {
@@ -30,6 +30,9 @@ pub struct InputSpec {
     pub std: [f32; 3],
     /// Element type.
     pub dtype: Dtype,
+    /// Order of the axes. Default `nchw`.
+    #[serde(default)]
+    pub layout: TensorLayout,
 }
 
 /// Order of the colour planes.
@@ -58,9 +61,49 @@ pub enum Resize {
 pub enum Dtype {
     /// IEEE 754 single precision.
     Float32,
+    /// IEEE 754 half precision.
+    Float16,
+    /// Whole numbers 0-255; normalised values are rounded and cut to that.
+    Uint8,
+}
+
+/// Order of the axes of the input.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TensorLayout {
+    /// `[1, 3, height, width]`: one colour plane after the other.
+    #[default]
+    Nchw,
+    /// `[1, height, width, 3]`: the three colours of a pixel together.
+    Nhwc,
 }
 
 impl InputSpec {
+    /// An RGB float32 input called `name` that takes values 0-255, letterboxed with black bars.
+    pub fn plain(name: &str, width: usize, height: usize) -> Self {
+        Self {
+            name: name.to_owned(),
+            width,
+            height,
+            colour: ColourOrder::Rgb,
+            resize: Resize::Letterbox,
+            pad: 0.0,
+            scale: 1.0,
+            mean: [0.0; 3],
+            std: [1.0; 3],
+            dtype: Dtype::Float32,
+            layout: TensorLayout::Nchw,
+        }
+    }
+
+    /// Shape of the input.
+    pub fn shape(&self) -> [usize; 4] {
+        match self.layout {
+            TensorLayout::Nchw => [1, 3, self.height, self.width],
+            TensorLayout::Nhwc => [1, self.height, self.width, 3],
+        }
+    }
+
     /// Checks sizes and numbers.
     ///
     /// # Errors

@@ -3,22 +3,11 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::detect::input::{Dtype, Resize};
+use crate::detect::input::Resize;
 use crate::frame::Matrix;
 
 fn spec(width: usize, height: usize, resize: Resize) -> InputSpec {
-    InputSpec {
-        name: "images".to_owned(),
-        width,
-        height,
-        colour: ColourOrder::Rgb,
-        resize,
-        pad: 114.0,
-        scale: 1.0,
-        mean: [0.0; 3],
-        std: [1.0; 3],
-        dtype: Dtype::Float32,
-    }
+    InputSpec { resize, pad: 114.0, ..InputSpec::plain("images", width, height) }
 }
 
 fn frame(width: usize, height: usize, at: impl Fn(usize, usize) -> [u8; 3]) -> Frame {
