@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use criterion::Criterion;
 use gridpatrol::detect::input::{ColourOrder, InputSpec};
 use gridpatrol::detect::preprocess::{Crop, Kernel, Preprocessor};
+use gridpatrol::detect::tensor::Tensor;
 use gridpatrol::frame::{Frame, Layout, Matrix};
 
 /// Runs of each kernel, in turns, for the ratio.
@@ -56,8 +57,8 @@ fn ratio(frame: &Frame, side: usize) -> [Duration; 2] {
 
 fn run<'a>(frame: &'a Frame, side: usize, kernel: Kernel) -> impl FnMut() + 'a {
     let spec = InputSpec { colour: ColourOrder::Bgr, pad: 114.0, ..InputSpec::plain("images", side, side) };
+    let mut input = Tensor::new(&spec);
     let mut preprocessor = Preprocessor::with_kernel(spec, kernel);
-    let mut input = vec![0.0; preprocessor.len()];
     move || {
         black_box(preprocessor.run(frame, Crop::whole(frame), &mut input)).expect("a sound frame");
     }
@@ -72,5 +73,14 @@ fn frame(layout: Layout) -> Frame {
         Layout::I420 => (texture(quarter), texture(quarter)),
         Layout::Nv12 => (texture(quarter * 2), Vec::new()),
     };
-    Frame { width, height, layout, matrix: Matrix::Bt709, y: texture(width * height), u, v, ..Frame::default() }
+    Frame {
+        width,
+        height,
+        layout,
+        matrix: Matrix::Bt709,
+        y: texture(width * height),
+        u,
+        v,
+        ..Frame::default()
+    }
 }

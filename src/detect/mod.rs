@@ -9,6 +9,7 @@ pub mod nms;
 mod onnx;
 pub mod preprocess;
 pub mod session;
+pub mod tensor;
 
 pub use detection::{BBox, Detection, Label, Vocabulary};
 pub use detector::{Detector, ModelIdentity};

@@ -20,7 +20,8 @@ use self::columns::{LANES, Row, Tables};
 use self::geometry::sound;
 pub use self::geometry::{Crop, Mapping};
 pub use self::kernel::Kernel;
-use super::input::{ColourOrder, InputSpec};
+use super::input::{ColourOrder, InputSpec, TensorLayout};
+use super::tensor::{Element, Tensor};
 use crate::frame::{Frame, Layout};
 
 /// Fills the network's input from frames. Keeps its tables and rows, so a run with the geometry of the last
@@ -34,6 +35,8 @@ pub struct Preprocessor {
     tables: Tables,
     /// One row of Y, U and V at the width of the input's picture, padded for the kernels.
     rows: [Vec<f32>; 3],
+    /// One row of red, green and blue, for inputs that are not planes of single precision.
+    colours: [Vec<f32>; 3],
 }
 
 impl Preprocessor {
@@ -51,28 +54,31 @@ impl Preprocessor {
             layout: Layout::default(),
             tables: Tables::default(),
             rows: Default::default(),
+            colours: Default::default(),
         }
     }
 
-    /// Numbers in the network's input: 3 * height * width.
-    pub fn len(&self) -> usize {
-        3 * self.spec.height * self.spec.width
-    }
-
-    /// Whether the input is empty; it never is.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Writes `crop` of `frame` into `input`, `[3, height, width]` of the network's input, bars included, and
-    /// gives the way back for boxes. `None`, and `input` as it was, when the frame's planes are not of its
-    /// size or `crop` does not lie in it on even coordinates.
-    pub fn run(&mut self, frame: &Frame, crop: Crop, input: &mut [f32]) -> Option<Mapping> {
-        if input.len() != self.len() || !sound(frame, crop) {
+    /// Writes `crop` of `frame` into `input`, bars included, and gives the way back for boxes. `None`, and
+    /// `input` as it was, when it is not the [`Tensor`] of the specification, when the frame's planes are not
+    /// of its size, or when `crop` does not lie in it on even coordinates.
+    pub fn run(&mut self, frame: &Frame, crop: Crop, input: &mut Tensor) -> Option<Mapping> {
+        let numbers = self.spec.shape().iter().product::<usize>();
+        if input.len() != numbers || input.dtype() != self.spec.dtype || !sound(frame, crop) {
             return None;
         }
         let mapping = Mapping::new(frame, crop, &self.spec);
         self.prepare(frame, mapping);
+        match (input, self.spec.layout) {
+            (Tensor::Float32(input), TensorLayout::Nchw) => self.fill_planes(frame, input),
+            (Tensor::Float32(input), TensorLayout::Nhwc) => self.fill(frame, input),
+            (Tensor::Float16(input), _) => self.fill(frame, input),
+            (Tensor::Uint8(input), _) => self.fill(frame, input),
+        }
+        Some(mapping)
+    }
+
+    /// Fills planes of single precision, the most usual input, straight from the kernel.
+    fn fill_planes(&mut self, frame: &Frame, input: &mut [f32]) {
         let affine = self.affine();
         self.fill_bars(affine, input);
         let colour = Colour::new(frame);
@@ -82,7 +88,7 @@ impl Preprocessor {
             ColourOrder::Rgb => (first, second, third),
             ColourOrder::Bgr => (third, second, first),
         };
-        let ((width, height), (left, top)) = (mapping.size, mapping.offset);
+        let ((width, height), (left, top)) = (self.mapping.size, self.mapping.offset);
         for row in 0..height {
             self.sample(frame, row);
             let at = (top + row) * self.spec.width + left;
@@ -94,7 +100,48 @@ impl Preprocessor {
                 affine,
             );
         }
-        Some(mapping)
+    }
+
+    /// Fills an input of any element type and order of axes, by way of one row of single precision.
+    fn fill<T: Element>(&mut self, frame: &Frame, input: &mut [T]) {
+        let affine = self.affine();
+        self.fill_bars(affine, input);
+        let colour = Colour::new(frame);
+        let ((width, height), (left, top)) = (self.mapping.size, self.mapping.offset);
+        for row in 0..height {
+            self.sample(frame, row);
+            let [y, u, v] = &self.rows;
+            let [r, g, b] = &mut self.colours;
+            self.kernel.convert(
+                &colour,
+                [&y[..width], &u[..width], &v[..width]],
+                [&mut r[..width], &mut g[..width], &mut b[..width]],
+                affine,
+            );
+            let [r, g, b] = &self.colours;
+            let ordered = match self.spec.colour {
+                ColourOrder::Rgb => [&r[..width], &g[..width], &b[..width]],
+                ColourOrder::Bgr => [&b[..width], &g[..width], &r[..width]],
+            };
+            let at = (top + row) * self.spec.width + left;
+            match self.spec.layout {
+                TensorLayout::Nchw => {
+                    let planes = input.chunks_exact_mut(self.spec.width * self.spec.height);
+                    for (plane, values) in planes.zip(ordered) {
+                        T::row(values, &mut plane[at..at + width]);
+                    }
+                }
+                TensorLayout::Nhwc => {
+                    let pixels = input[at * 3..(at + width) * 3].as_chunks_mut::<3>().0;
+                    let [first, second, third] = ordered;
+                    for (((pixel, first), second), third) in
+                        pixels.iter_mut().zip(first).zip(second).zip(third)
+                    {
+                        *pixel = [T::nearest(*first), T::nearest(*second), T::nearest(*third)];
+                    }
+                }
+            }
+        }
     }
 
     /// Makes the tables, unless they are those of the last run.
@@ -110,7 +157,7 @@ impl Preprocessor {
         };
         self.tables.fill(mapping.size, mapping.crop, Row { length: frame.width, step: 1 }, chroma);
         let padded = mapping.size.0.next_multiple_of(LANES);
-        self.rows.iter_mut().for_each(|row| row.resize(padded, 0.0));
+        self.rows.iter_mut().chain(&mut self.colours).for_each(|row| row.resize(padded, 0.0));
     }
 
     /// Samples the planes for one row of the input's picture into `self.rows`.
@@ -145,7 +192,7 @@ impl Preprocessor {
     }
 
     /// Greys the part of the input that the picture does not cover.
-    fn fill_bars(&self, affine: Affine, input: &mut [f32]) {
+    fn fill_bars<T: Element>(&self, affine: Affine, input: &mut [T]) {
         let ((left, top), (width, height)) = (self.mapping.offset, self.mapping.size);
         if (width, height) == (self.spec.width, self.spec.height) {
             return;
@@ -154,15 +201,31 @@ impl Preprocessor {
             ColourOrder::Rgb => [0, 1, 2],
             ColourOrder::Bgr => [2, 1, 0],
         };
-        for (plane, colour) in input.chunks_exact_mut(self.spec.width * self.spec.height).zip(order) {
-            let (factor, offset) = affine[colour];
-            let grey = self.spec.pad * factor + offset;
-            for (y, row) in plane.chunks_exact_mut(self.spec.width).enumerate() {
-                if (top..top + height).contains(&y) {
-                    row[..left].fill(grey);
-                    row[left + width..].fill(grey);
-                } else {
-                    row.fill(grey);
+        let grey = order.map(|at| T::nearest(self.spec.pad * affine[at].0 + affine[at].1));
+        let bar = |y: usize| !(top..top + height).contains(&y);
+        match self.spec.layout {
+            TensorLayout::Nchw => {
+                let planes = input.chunks_exact_mut(self.spec.width * self.spec.height);
+                for (plane, grey) in planes.zip(grey) {
+                    for (y, row) in plane.chunks_exact_mut(self.spec.width).enumerate() {
+                        if bar(y) {
+                            row.fill(grey);
+                        } else {
+                            row[..left].fill(grey);
+                            row[left + width..].fill(grey);
+                        }
+                    }
+                }
+            }
+            TensorLayout::Nhwc => {
+                let pixels = input.as_chunks_mut::<3>().0;
+                for (y, row) in pixels.chunks_exact_mut(self.spec.width).enumerate() {
+                    if bar(y) {
+                        row.fill(grey);
+                    } else {
+                        row[..left].fill(grey);
+                        row[left + width..].fill(grey);
+                    }
                 }
             }
         }

@@ -4,11 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use ort::environment::Environment;
-use ort::session::{Session as OrtSession, builder::GraphOptimizationLevel};
+use ort::session::{Session as OrtSession, SessionInputValue, builder::GraphOptimizationLevel};
 use ort::value::{Outlet, TensorElementType, TensorRef, ValueType};
 
 use super::heads::HeadSpec;
+use super::input::Dtype;
 use super::model::{Model, fault};
+use super::tensor::Tensor;
 use crate::error::{Error, Kind, Result};
 
 /// Where `make setup` puts the library, under the project's folder.
@@ -92,7 +94,7 @@ pub struct Session {
     head: HeadSpec,
     outputs: Vec<super::heads::OutputSpec>,
     shape: [usize; 4],
-    input: Vec<f32>,
+    input: Tensor,
     name: String,
 }
 
@@ -114,11 +116,22 @@ impl Session {
         };
         let session = session(&environment, &weights, threads).map_err(refused)?;
         let manifest = &model.manifest;
-        let shape = [1, 3, manifest.input.height, manifest.input.width];
+        let shape = manifest.input.shape();
         let outputs = manifest.head.outputs();
-        check(session.inputs(), "input", &[(&manifest.input.name, &shape)], &weights)?;
+        let element = match manifest.input.dtype {
+            Dtype::Float32 => TensorElementType::Float32,
+            Dtype::Float16 => TensorElementType::Float16,
+            Dtype::Uint8 => TensorElementType::Uint8,
+        };
+        check(session.inputs(), "input", &[(&manifest.input.name, &shape)], element, &weights)?;
         for output in &outputs {
-            check(session.outputs(), "output", &[(&output.name, &output.shape)], &weights)?;
+            check(
+                session.outputs(),
+                "output",
+                &[(&output.name, &output.shape)],
+                TensorElementType::Float32,
+                &weights,
+            )?;
         }
         if session.inputs().len() != 1 {
             let names: Vec<&str> = session.inputs().iter().map(Outlet::name).collect();
@@ -129,14 +142,14 @@ impl Session {
             session,
             head: manifest.head.clone(),
             outputs,
-            input: vec![0.0; shape.iter().product()],
+            input: Tensor::new(&manifest.input),
             shape,
             name: manifest.name.clone(),
         })
     }
 
-    /// The network's input, `[1, 3, height, width]`, as the last call left it.
-    pub fn input_mut(&mut self) -> &mut [f32] {
+    /// The network's input, of the element type and order of axes of the manifest, as the last call left it.
+    pub fn input_mut(&mut self) -> &mut Tensor {
         &mut self.input
     }
 
@@ -148,7 +161,7 @@ impl Session {
         let name = &self.name;
         let failed =
             |e: ort::Error| Error::new(Kind::System, format!("the inference of {name} failed")).caused_by(e);
-        let input = TensorRef::from_array_view((self.shape, self.input.as_slice())).map_err(failed)?;
+        let input = lend(self.shape, &self.input).map_err(failed)?;
         let results = self.session.run(ort::inputs![input]).map_err(failed)?;
         // No head reads more than four outputs; an array keeps this off the heap.
         let mut data: [&[f32]; 4] = [&[]; 4];
@@ -168,6 +181,15 @@ impl Session {
     }
 }
 
+/// The input as the runtime takes it, without a copy.
+fn lend(shape: [usize; 4], input: &Tensor) -> ort::Result<SessionInputValue<'_>> {
+    Ok(match input {
+        Tensor::Float32(numbers) => TensorRef::from_array_view((shape, numbers.as_slice()))?.into(),
+        Tensor::Float16(numbers) => TensorRef::from_array_view((shape, numbers.as_slice()))?.into(),
+        Tensor::Uint8(numbers) => TensorRef::from_array_view((shape, numbers.as_slice()))?.into(),
+    })
+}
+
 fn session(environment: &Environment, weights: &Path, threads: u16) -> ort::Result<OrtSession> {
     OrtSession::builder(environment)?
         .with_optimization_level(GraphOptimizationLevel::All)?
@@ -177,8 +199,14 @@ fn session(environment: &Environment, weights: &Path, threads: u16) -> ort::Resu
         .commit_from_file(weights)
 }
 
-/// Checks that the graph has each of `wanted` (name, shape) as float32 among its `kind`s.
-fn check(found: &[Outlet], kind: &str, wanted: &[(&str, &[usize])], weights: &Path) -> Result<()> {
+/// Checks that the graph has each of `wanted` (name, shape) of type `element` among its `kind`s.
+fn check(
+    found: &[Outlet],
+    kind: &str,
+    wanted: &[(&str, &[usize])],
+    element: TensorElementType,
+    weights: &Path,
+) -> Result<()> {
     let described = |outlet: &Outlet| match outlet.dtype() {
         ValueType::Tensor { ty, shape, .. } => format!("`{}` {ty} {:?}", outlet.name(), &shape[..]),
         other => format!("`{}` {other}", outlet.name()),
@@ -187,7 +215,7 @@ fn check(found: &[Outlet], kind: &str, wanted: &[(&str, &[usize])], weights: &Pa
         let matches = |outlet: &Outlet| match outlet.dtype() {
             ValueType::Tensor { ty, shape: actual, .. } => {
                 outlet.name() == *name
-                    && *ty == TensorElementType::Float32
+                    && *ty == element
                     && actual.len() == shape.len()
                     // -1 is a side that the graph leaves open.
                     && actual.iter().zip(*shape).all(|(a, b)| *a == -1 || *a == *b as i64)
@@ -197,7 +225,7 @@ fn check(found: &[Outlet], kind: &str, wanted: &[(&str, &[usize])], weights: &Pa
         if !found.iter().any(matches) {
             let have: Vec<String> = found.iter().map(described).collect();
             return Err(fault(format!(
-                "{}: expected the {kind} `{name}` f32 {shape:?}, found {}",
+                "{}: expected the {kind} `{name}` {element} {shape:?}, found {}",
                 weights.display(),
                 have.join(", ")
             ))

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::detect::input::Resize;
+use crate::detect::input::{Dtype, Resize};
 use crate::frame::Matrix;
 
 fn spec(width: usize, height: usize, resize: Resize) -> InputSpec {
@@ -29,10 +29,16 @@ fn frame(width: usize, height: usize, at: impl Fn(usize, usize) -> [u8; 3]) -> F
 
 fn run(spec: InputSpec, frame: &Frame, crop: Crop) -> (Vec<f32>, Mapping) {
     let mut preprocessor = Preprocessor::new(spec);
-    let mut input = vec![f32::NAN; preprocessor.len()];
+    let mut input = unwritten(&preprocessor);
     let mapping = preprocessor.run(frame, crop, &mut input).unwrap();
+    let input = input.to_f32();
     assert!(input.iter().all(|v| v.is_finite()), "every number is written");
     (input, mapping)
+}
+
+/// A float32 input full of numbers that no picture gives.
+fn unwritten(preprocessor: &Preprocessor) -> Tensor {
+    Tensor::Float32(vec![f32::NAN; preprocessor.spec.shape().iter().product()])
 }
 
 fn near(got: &[f32], wanted: f32, tolerance: f32) -> bool {
@@ -95,11 +101,11 @@ fn enlarging_holds_the_edge_and_never_leaves_the_range_of_the_picture() {
 #[test]
 fn letterbox_bars_are_the_pad_value_and_also_after_another_geometry() {
     let mut preprocessor = Preprocessor::new(spec(16, 16, Resize::Letterbox));
-    let mut input = vec![0.0; preprocessor.len()];
+    let mut input = unwritten(&preprocessor);
     let (wide, tall) = (frame(32, 16, |_, _| [200, 128, 128]), frame(16, 32, |_, _| [50, 128, 128]));
     for (frame, value) in [(&wide, 200.0), (&tall, 50.0), (&wide, 200.0)] {
         preprocessor.run(frame, Crop::whole(frame), &mut input).unwrap();
-        for (at, got) in input.iter().enumerate() {
+        for (at, got) in input.to_f32().iter().enumerate() {
             let (x, y) = (at % 16, at / 16 % 16);
             let across = if frame.width > frame.height { y } else { x };
             let wanted = if (4..12).contains(&across) { value } else { 114.0 };
@@ -161,12 +167,17 @@ fn planes_that_are_not_of_the_frames_size_are_refused() {
     let good = frame(8, 8, |_, _| [0, 0, 0]);
     let crop = Crop::whole(&good);
     let short = Frame { u: vec![0; 3], ..good.clone() };
-    let mut input = vec![1.0; preprocessor.len()];
+    let untouched = Tensor::Float32(vec![1.0; 192]);
+    let mut input = untouched.clone();
     assert_eq!(preprocessor.run(&short, crop, &mut input), None);
     assert_eq!(preprocessor.run(&good, Crop { width: 10, ..crop }, &mut input), None);
     assert_eq!(preprocessor.run(&good, Crop { x: 1, ..crop }, &mut input), None);
-    assert_eq!(preprocessor.run(&good, crop, &mut input[1..]), None);
-    assert!(input.iter().all(|v| *v == 1.0), "the input is as it was");
+    assert_eq!(input, untouched, "the input is as it was");
+    for other in [Tensor::Float32(vec![1.0; 191]), Tensor::Uint8(vec![1; 192])] {
+        let mut input = other.clone();
+        assert_eq!(preprocessor.run(&good, crop, &mut input), None);
+        assert_eq!(input, other);
+    }
 }
 
 /// A frame of noise, the same for the same numbers.
@@ -214,8 +225,9 @@ proptest! {
         let mut wanted = Preprocessor::with_kernel(spec.clone(), Kernel::SCALAR);
         let mut fast = Preprocessor::with_kernel(spec, Kernel::best());
         for crop in [Crop::of(&frame, region.into()), Crop::whole(&frame)] {
-            let (mut a, mut b) = (vec![f32::NAN; wanted.len()], vec![f32::NAN; fast.len()]);
+            let (mut a, mut b) = (unwritten(&wanted), unwritten(&fast));
             prop_assert_eq!(wanted.run(&frame, crop, &mut a), fast.run(&frame, crop, &mut b));
+            let (a, b) = (a.to_f32(), b.to_f32());
             let bits = |input: &[f32]| input.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
             prop_assert_eq!(bits(&a), bits(&b), "kernel {}, {:?}", fast.kernel.name(), crop);
             prop_assert!(a.iter().all(|v| v.is_finite()));
@@ -245,4 +257,34 @@ fn scaling_is_within_a_hundredth_of_a_grey_level_of_exact_bilinear_interpolation
             }
         }
     }
+}
+
+#[test]
+fn every_element_type_and_order_of_axes_holds_the_numbers_of_the_float_planes() {
+    let frame = Frame { full_range: true, ..noise(52, 30, Layout::Nv12, 3) };
+    let plain = InputSpec { colour: ColourOrder::Bgr, ..spec(21, 17, Resize::Letterbox) };
+    let crop = Crop { x: 2, y: 4, width: 40, height: 22 };
+    let (wanted, mapping) = run(plain.clone(), &frame, crop);
+    for (dtype, tolerance) in [(Dtype::Float32, 0.0), (Dtype::Float16, 0.0625), (Dtype::Uint8, 0.5)] {
+        for layout in [TensorLayout::Nchw, TensorLayout::Nhwc] {
+            let spec = InputSpec { dtype, layout, ..plain.clone() };
+            let mut input = Tensor::new(&spec);
+            assert_eq!(Preprocessor::new(spec).run(&frame, crop, &mut input), Some(mapping));
+            let numbers = input.to_f32();
+            for (at, wanted) in wanted.iter().enumerate() {
+                let (plane, pixel) = (at / (21 * 17), at % (21 * 17));
+                let place = if layout == TensorLayout::Nhwc { pixel * 3 + plane } else { at };
+                let got = numbers[place];
+                assert!((got - wanted).abs() <= tolerance, "{dtype:?} {layout:?} {at}: {got} {wanted}");
+            }
+        }
+    }
+}
+
+#[test]
+fn whole_numbers_are_rounded_and_cut_to_a_byte() {
+    let values = [-3.0, 0.49, 0.5, 113.6, 254.7, 300.0, f32::NAN];
+    let mut bytes = [9; 7];
+    Element::row(&values, &mut bytes);
+    assert_eq!(bytes, [0, 0, 1, 114, 255, 255, 0]);
 }
