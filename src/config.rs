@@ -215,9 +215,28 @@ pub struct CameraConfig {
     /// How many looks a second are taken. Default 5.
     #[schemars(with = "Option<f64>")]
     pub looks_per_second: Option<Spanned<f64>>,
+    /// What part of the picture a look examines. Default `whole`.
+    #[serde(default)]
+    pub look_at: LookAt,
     /// What is watched for where.
     #[serde(default, rename = "zone")]
     pub zones: Vec<ZoneConfig>,
+}
+
+/// What part of the picture a look examines. The model sees a picture at the size of its input, in which far
+/// things can be too small to be found; a crop around a zone is shown to it at up to the camera's own
+/// resolution.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum LookAt {
+    /// The whole picture: one inference a look.
+    #[default]
+    Whole,
+    /// A crop around each zone, zones that lie together in one: as many inferences a look as there are crops.
+    /// What is outside of the crops is not seen.
+    Zones,
+    /// The whole picture and the crops in turns. What only the crops can show is then seen on every other look.
+    Alternate,
 }
 
 /// A polygon on a camera's picture.

@@ -221,6 +221,7 @@ fn camera_plan(
         name: camera.name.clone().unwrap_or_else(|| id.clone()),
         input: replay.map_or_else(|| input(file, &camera.source), |input| Ok(input.clone()))?,
         look_interval_s: 1.0 / looks_per_second,
+        look_at: camera.look_at,
         rules,
         id,
     })

@@ -69,6 +69,7 @@ fn plan(port: u16) -> Plan {
             name: "3号院北门".to_owned(),
             input: Input::Video(PathBuf::new()),
             look_interval_s: 0.2,
+            look_at: Default::default(),
             rules: vec![rule("illegal_parking", "410102007003012"), rule("crowd", "410102007003013")],
         }],
     }
