@@ -1,5 +1,6 @@
 //! The whole loop, planes in and tracked cases out, against the bare `session.run` on the same frames in the
-//! same run: what everything around the network costs. `cargo bench --bench whole_loop`
+//! same run: what everything around the network costs. On the frames of the clip as they are, and enlarged to
+//! 1080p, the size that most cameras give. `cargo bench --bench whole_loop`
 
 #![allow(clippy::print_stdout)]
 
@@ -42,11 +43,30 @@ fn main() {
             whole.look(&frames[n % FRAMES], &mut detector)
         });
     });
-    ratio(&frames, &mut detector, &mut whole);
+    ratio("clip 768x576", &frames, &mut detector, &mut whole);
+    let frames: Vec<Frame> = frames.iter().map(enlarged).collect();
+    ratio("1080p I420", &frames, &mut detector, &mut WholeLoop::new(&plan, &detector));
+}
+
+/// `frame` at 1080p, every pixel taken from the nearest.
+fn enlarged(frame: &Frame) -> Frame {
+    let plane = |from: &[u8], (width, height): (usize, usize), (to_width, to_height): (usize, usize)| {
+        let rows = (0..to_height).map(|y| &from[y * height / to_height * width..][..width]);
+        rows.flat_map(|row| (0..to_width).map(|x| row[x * width / to_width])).collect::<Vec<u8>>()
+    };
+    let half = (frame.width / 2, frame.height / 2);
+    Frame {
+        width: 1920,
+        height: 1080,
+        y: plane(&frame.y, (frame.width, frame.height), (1920, 1080)),
+        u: plane(&frame.u, half, (960, 540)),
+        v: plane(&frame.v, half, (960, 540)),
+        ..frame.clone()
+    }
 }
 
 /// Bare and whole in turns, so that both see the same machine, and the ratio of their medians.
-fn ratio(frames: &[Frame], detector: &mut OnnxDetector, whole: &mut WholeLoop) {
+fn ratio(name: &str, frames: &[Frame], detector: &mut OnnxDetector, whole: &mut WholeLoop) {
     let (mut bare_times, mut whole_times) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         for frame in frames {
@@ -56,7 +76,7 @@ fn ratio(frames: &[Frame], detector: &mut OnnxDetector, whole: &mut WholeLoop) {
     }
     let (bare, whole) = (median(&mut bare_times), median(&mut whole_times));
     println!(
-        "whole loop {:.2} ms / bare session.run {:.2} ms = {:.3}",
+        "{name}: whole loop {:.2} ms / bare session.run {:.2} ms = {:.3}",
         whole.as_secs_f64() * 1e3,
         bare.as_secs_f64() * 1e3,
         whole.as_secs_f64() / bare.as_secs_f64()

@@ -122,6 +122,14 @@ pub struct EdgeConfig {
     /// How strictly grid IDs are checked. Default `opaque`.
     #[serde(default)]
     pub grid_profile: GridProfile,
+    /// Public holidays, `YYYY-MM-DD`, for rules whose schedule speaks of `workdays` or `holidays`.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub holidays: Vec<Spanned<String>>,
+    /// Saturdays and Sundays on which people work to make up for a holiday, `YYYY-MM-DD`.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub makeup_workdays: Vec<Spanned<String>>,
 }
 
 /// How strictly grid IDs are checked.
@@ -207,9 +215,28 @@ pub struct CameraConfig {
     /// How many looks a second are taken. Default 5.
     #[schemars(with = "Option<f64>")]
     pub looks_per_second: Option<Spanned<f64>>,
+    /// What part of the picture a look examines. Default `whole`.
+    #[serde(default)]
+    pub look_at: LookAt,
     /// What is watched for where.
     #[serde(default, rename = "zone")]
     pub zones: Vec<ZoneConfig>,
+}
+
+/// What part of the picture a look examines. The model sees a picture at the size of its input, in which far
+/// things can be too small to be found; a crop around a zone is shown to it at up to the camera's own
+/// resolution.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum LookAt {
+    /// The whole picture: one inference a look.
+    #[default]
+    Whole,
+    /// A crop around each zone, zones that lie together in one: as many inferences a look as there are crops.
+    /// What is outside of the crops is not seen.
+    Zones,
+    /// The whole picture and the crops in turns. What only the crops can show is then seen on every other look.
+    Alternate,
 }
 
 /// A polygon on a camera's picture.
@@ -253,6 +280,11 @@ pub struct RuleConfig {
     /// Least detection score, 0-1.
     #[schemars(with = "Option<f32>")]
     pub score: Option<Spanned<f32>>,
+    /// When the rule is in force, as windows of `[days] [HH:MM-HH:MM]` on the street's clock: `mon-fri
+    /// 07:00-09:00`, `sat,sun`, `workdays 08:00-18:00`, `holidays`, `22:00-06:00`. Default: always. Outside of
+    /// them nothing opens; dwell counts from the beginning of a window; what is open clears as ever.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub schedule: Option<Spanned<Vec<String>>>,
     /// Labels that the rule is about.
     #[schemars(with = "Option<Vec<String>>")]
     pub labels: Option<Spanned<Vec<String>>>,

@@ -18,7 +18,7 @@ use crate::detect::{Detection, Label, Vocabulary};
 use crate::error::{Error, Kind, Result};
 use crate::look::{Look, View};
 use crate::plan::{CameraPlan, Condition, RulePlan};
-use crate::rule::{Count, Dwell, Scene, Terms, WEAK};
+use crate::rule::{Count, Dwell, Scene, Schedule, Terms, WEAK};
 use crate::track::{Track, Tracker};
 
 /// Version of the saved state; a state of another version is not taken.
@@ -43,6 +43,7 @@ struct Rule {
     zone: String,
     kind: &'static str,
     label_names: Vec<String>,
+    schedule: Option<Schedule>,
     terms: Terms,
     state: RuleState,
 }
@@ -250,6 +251,7 @@ impl Rule {
             zone: plan.zone.clone(),
             kind,
             label_names: plan.labels.clone(),
+            schedule: plan.schedule.clone(),
             terms: Terms {
                 rule: index,
                 polygon: plan.polygon.clone(),
@@ -257,6 +259,7 @@ impl Rule {
                 score: plan.score,
                 dwell_s: plan.dwell_s,
                 clear_s: plan.clear_s,
+                in_force_since: None,
                 name: format!("{source}/{camera}/{}/{kind}", plan.zone),
             },
             state: match plan.condition {
@@ -267,6 +270,10 @@ impl Rule {
     }
 
     fn look(&mut self, scene: &Scene<'_>, out: &mut Vec<Happening>) {
+        self.terms.in_force_since = match &self.schedule {
+            None => Some(CaptureTime::from_nanos(i64::MIN)),
+            Some(schedule) => schedule.in_force_since(scene.at),
+        };
         match &mut self.state {
             RuleState::Dwell(dwell) => dwell.look(scene, &self.terms, out),
             RuleState::Count { least, count } => count.look(scene, &self.terms, *least, out),

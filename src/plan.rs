@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use jiff::tz::TimeZone;
 
 use crate::case::catalog::Kind as CaseKind;
-use crate::config::GridProfile;
+use crate::config::{GridProfile, LookAt};
 use crate::place::{GridId, Polygon};
+use crate::rule::Schedule;
 
 mod broker;
 mod build;
@@ -65,6 +66,8 @@ pub struct CameraPlan {
     pub input: Input,
     /// Least seconds of capture time between two looks.
     pub look_interval_s: f64,
+    /// What part of the picture a look examines.
+    pub look_at: LookAt,
     /// All rules of all its zones.
     pub rules: Vec<RulePlan>,
 }
@@ -103,6 +106,8 @@ pub struct RulePlan {
     pub clear_s: f64,
     /// What is judged.
     pub condition: Condition,
+    /// When it is in force; `None` for always.
+    pub schedule: Option<Schedule>,
 }
 
 /// What a rule judges on each look.

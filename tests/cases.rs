@@ -14,17 +14,22 @@ use crate::scene::{Dice, Noise, street};
 
 /// A camera with a kerb (dwell 60 s, clear 10 s) and a junction (5 people for 20 s).
 fn camera() -> Plan {
+    camera_with("")
+}
+
+/// The same camera with more said about its parking rule.
+fn camera_with(parking: &str) -> Plan {
     let text = r#"
 edge = { street = "410102007", box = "box-1" }
 [[camera]]
 id = "cam-05"
 source = "looks.jsonl"
 zone = [
-  { id = "kerb", kind = "no_parking", grid = "g1", rule.illegal_parking.dwell_s = 60, polygon = [[0.0, 0.4], [1.0, 0.4], [1.0, 0.7], [0.0, 0.7]] },
+  { id = "kerb", kind = "no_parking", grid = "g1", rule.illegal_parking = { dwell_s = 60PARKING }, polygon = [[0.0, 0.4], [1.0, 0.4], [1.0, 0.7], [0.0, 0.7]] },
   { id = "junction", kind = "gathering", grid = "g2", rule.crowd = { count = 5, dwell_s = 20 }, polygon = [[0.0, 0.7], [1.0, 0.7], [1.0, 1.0], [0.0, 1.0]] },
 ]
 "#;
-    let file = ConfigFile::parse("edge.toml".as_ref(), text.to_owned()).unwrap();
+    let file = ConfigFile::parse("edge.toml".as_ref(), text.replace("PARKING", parking)).unwrap();
     Plan::for_replay(&file, "cam-05", Input::Detections("looks.jsonl".into())).unwrap()
 }
 
@@ -38,7 +43,10 @@ struct Watch {
 
 impl Watch {
     fn new() -> Self {
-        let plan = camera();
+        Self::of(camera())
+    }
+
+    fn of(plan: Plan) -> Self {
         let judge = fresh(&plan);
         Self { plan, judge, seconds: 0.0, happenings: Vec::new() }
     }
@@ -130,6 +138,20 @@ fn i2_a_case_opens_only_after_its_dwell_and_within_a_few_looks() {
     let mut watch = Watch::new();
     assert_eq!(watch.see(59.8, &[car(0.3)]).story(), []);
     assert_eq!(watch.see(2.0, &[car(0.3)]).story(), [(Change::Opened, 60.0)]);
+}
+
+// The looks begin at midnight UTC on a Thursday: 08:00 on the street's clock.
+#[test]
+fn dwell_counts_from_when_the_rule_comes_into_force_and_nothing_opens_outside() {
+    let mut watch = Watch::of(camera_with(r#", schedule = ["thu 08:02-08:04"]"#));
+    assert_eq!(watch.see(179.8, &[car(0.3)]).story(), []);
+    assert_eq!(watch.see(0.4, &[car(0.3)]).story(), [(Change::Opened, 180.0)]);
+    assert_eq!(watch.happenings[0].case.first_seen, at(120.0));
+    // A second car is still short of its dwell when the window ends at 240 s; the first one's case clears later.
+    watch.see(20.0, &[car(0.3)]).see(100.0, &[car(0.3), car(0.6)]).see(30.0, &[]);
+    let story = watch.story();
+    assert_eq!(story.len(), 2, "{story:?}");
+    assert!(story[1].0 == Change::Cleared && story[1].1 > 300.0, "{story:?}");
 }
 
 #[test]

@@ -9,6 +9,7 @@ use gridpatrol::detect::heads::Candidate;
 use gridpatrol::detect::model::Model;
 use gridpatrol::detect::preprocess::{Crop, Preprocessor};
 use gridpatrol::detect::session::Session;
+use gridpatrol::detect::tensor::Tensor;
 use gridpatrol::detect::{BBox, Detection, Detector, OnnxDetector};
 use gridpatrol::error::Kind;
 use gridpatrol::frame::Frame;
@@ -156,7 +157,8 @@ fn the_network_gives_on_one_input_what_it_gives_in_python() {
     let model = Model::load(Path::new(MODEL)).unwrap();
     let mut session = Session::open(&model, None, 1).unwrap();
     let tile = image::open("tests/data/tile.png").unwrap().into_luma8();
-    for (at, value) in session.input_mut().iter_mut().enumerate() {
+    let Tensor::Float32(input) = session.input_mut() else { panic!("the model takes float32") };
+    for (at, value) in input.iter_mut().enumerate() {
         let (x, y) = (at % 416, at / 416 % 416);
         *value = f32::from(tile.get_pixel(x as u32 / 2, y as u32 / 2).0[0]);
     }

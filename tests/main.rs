@@ -9,6 +9,7 @@ mod cli;
 mod clip;
 mod delivery;
 mod detect;
+mod element_types;
 mod evidence;
 mod heads;
 mod scene;

@@ -6,6 +6,7 @@ use std::path::Path;
 use ort::value::{Outlet, TensorElementType, ValueType};
 
 use super::heads::OutputSpec;
+use super::input::{Dtype, InputSpec};
 use super::model::fault;
 use crate::error::Result;
 
@@ -108,11 +109,17 @@ pub fn listed(ports: &[Port]) -> String {
     listed.join(", ")
 }
 
-/// Checks that the graph has the one float32 input that the manifest says.
-pub(super) fn check_input(found: &[Outlet], name: &str, shape: &[usize], weights: &Path) -> Result<()> {
+/// Checks that the graph has the one input that the manifest says.
+pub(super) fn check_input(found: &[Outlet], wanted: &InputSpec, weights: &Path) -> Result<()> {
     let ports: Vec<Port> = found.iter().map(Port::of).collect();
-    if !ports.iter().any(|p| p.name == name && p.element == Element::Float32 && p.can_be(shape)) {
-        return Err(differs(weights, &format!("the input `{name}` float32 {shape:?}"), &ports));
+    let (name, shape) = (&wanted.name, wanted.shape());
+    let element = match wanted.dtype {
+        Dtype::Float32 => Element::Float32,
+        Dtype::Float16 => Element::Float16,
+        Dtype::Uint8 => Element::Uint8,
+    };
+    if !ports.iter().any(|port| port.name == *name && port.element == element && port.can_be(&shape)) {
+        return Err(differs(weights, &format!("the input `{name}` {element} {shape:?}"), &ports));
     }
     if ports.len() != 1 {
         return Err(differs(weights, "one input", &ports));

@@ -4,12 +4,14 @@ mod detection;
 mod detector;
 pub mod graph;
 pub mod heads;
+pub mod input;
 pub mod model;
 pub mod nms;
 mod onnx;
 pub mod onnx_file;
 pub mod preprocess;
 pub mod session;
+pub mod tensor;
 
 pub use detection::{BBox, Detection, Label, Vocabulary};
 pub use detector::{Detector, ModelIdentity};

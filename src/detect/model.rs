@@ -6,10 +6,11 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::heads::{Classes, Head, HeadSpec, InputSize};
+use super::input::InputSpec;
 use super::onnx_file::OnnxFile;
 use super::{ModelIdentity, Vocabulary};
 use crate::error::{Error, Kind, Result};
@@ -20,8 +21,6 @@ pub const MANIFEST: &str = "model.toml";
 const MAX_TEXT_BYTES: u64 = 1 << 20;
 /// Largest ONNX file: what one Protocol Buffers message can hold.
 const MAX_WEIGHTS_BYTES: u64 = 1 << 31;
-/// Largest side of a network's input.
-const MAX_SIDE: usize = 4096;
 
 /// What `model.toml` says.
 #[derive(Clone, Debug, Deserialize)]
@@ -50,61 +49,6 @@ pub struct Manifest {
     /// What some of the labels are called here. Several may have one name; one without a name is ignored.
     #[serde(default)]
     pub classes: BTreeMap<String, String>,
-}
-
-/// What the network takes: one picture as `[1, 3, height, width]`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct InputSpec {
-    /// Name of the graph's input.
-    pub name: String,
-    /// Width in pixels.
-    pub width: usize,
-    /// Height in pixels.
-    pub height: usize,
-    /// Order of the three planes.
-    pub colour: ColourOrder,
-    /// How a picture of another shape is fitted in.
-    pub resize: Resize,
-    /// Grey value 0-255 of the bars beside a letterboxed picture.
-    #[serde(default)]
-    pub pad: f32,
-    /// A pixel value 0-255 enters the network as `(value * scale - mean) / std`.
-    pub scale: f32,
-    /// By plane, in the order of `colour`.
-    pub mean: [f32; 3],
-    /// By plane, in the order of `colour`.
-    pub std: [f32; 3],
-    /// Element type.
-    pub dtype: Dtype,
-}
-
-/// Order of the colour planes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ColourOrder {
-    /// Red first.
-    Rgb,
-    /// Blue first.
-    Bgr,
-}
-
-/// How a picture is fitted into the network's input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Resize {
-    /// Keep the ratio, centre, fill the bars with `pad`.
-    Letterbox,
-    /// Fill the input, whatever the ratio.
-    Stretch,
-}
-
-/// Element type of the input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Dtype {
-    /// IEEE 754 single precision.
-    Float32,
 }
 
 /// Where a detection begins.
@@ -271,7 +215,6 @@ impl Manifest {
                 Err(format!("{key} = {value}: expected 0 to 1"))
             }
         };
-        let input = &self.input;
         inside(&self.file)?;
         if self.name.trim().is_empty() {
             return Err("name is empty".to_owned());
@@ -279,20 +222,7 @@ impl Manifest {
         if self.sha256.len() != 64 || !self.sha256.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
             return Err(format!("sha256 = \"{}\": expected 64 lower-case hex digits", self.sha256));
         }
-        for (key, side) in [("input.width", input.width), ("input.height", input.height)] {
-            if !(8..=MAX_SIDE).contains(&side) {
-                return Err(format!("{key} = {side}: expected 8 to {MAX_SIDE}"));
-            }
-        }
-        if !(0.0..=255.0).contains(&input.pad) {
-            return Err(format!("input.pad = {}: expected 0 to 255", input.pad));
-        }
-        if !input.scale.is_finite() || !input.mean.iter().all(|mean| mean.is_finite()) {
-            return Err("input.scale and input.mean: expected finite numbers".to_owned());
-        }
-        if !input.std.iter().all(|std| std.is_finite() && *std > 0.0) {
-            return Err(format!("input.std = {:?}: expected numbers above 0", input.std));
-        }
+        self.input.check()?;
         unit("threshold.score", self.threshold.score)?;
         unit("threshold.iou", self.threshold.iou)?;
         self.head.check(self.input_size())

@@ -5,12 +5,13 @@ use std::sync::Mutex;
 
 use half::slice::HalfFloatSliceExt as _;
 use ort::environment::Environment;
-use ort::session::{Session as OrtSession, builder::GraphOptimizationLevel};
+use ort::session::{Session as OrtSession, SessionInputValue, builder::GraphOptimizationLevel};
 use ort::value::{DynValue, Outlet, TensorElementType, TensorRef};
 
 use super::graph::{self, Port};
 use super::heads::{Head, MAX_OUTPUTS, OutputSpec};
 use super::model::{Model, fault};
+use super::tensor::Tensor;
 use crate::error::{Error, Kind, Result};
 
 /// Where `make setup` puts the library, under the project's folder.
@@ -96,7 +97,7 @@ pub struct Session {
     /// Outputs that are not float32, as float32.
     converted: [Vec<f32>; MAX_OUTPUTS],
     shape: [usize; 4],
-    input: Vec<f32>,
+    input: Tensor,
     name: String,
 }
 
@@ -113,24 +114,24 @@ impl Session {
         let weights = model.weights();
         let session = open_file(&environment, &weights, threads)?;
         let manifest = &model.manifest;
-        let shape = [1, 3, manifest.input.height, manifest.input.width];
+        let shape = manifest.input.shape();
         let head = model.head();
         let outputs = head.outputs();
-        graph::check_input(session.inputs(), &manifest.input.name, &shape, &weights)?;
+        graph::check_input(session.inputs(), &manifest.input, &weights)?;
         graph::check_outputs(session.outputs(), &outputs, &weights)?;
         Ok(Self {
             session,
             converted: std::array::from_fn(|_| Vec::new()),
             head,
             outputs,
-            input: vec![0.0; shape.iter().product()],
+            input: Tensor::new(&manifest.input),
             shape,
             name: manifest.name.clone(),
         })
     }
 
-    /// The network's input, `[1, 3, height, width]`, as the last call left it.
-    pub fn input_mut(&mut self) -> &mut [f32] {
+    /// The network's input, of the element type and order of axes of the manifest, as the last call left it.
+    pub fn input_mut(&mut self) -> &mut Tensor {
         &mut self.input
     }
 
@@ -142,7 +143,7 @@ impl Session {
         let name = &self.name;
         let failed =
             |e: ort::Error| Error::new(Kind::System, format!("the inference of {name} failed")).caused_by(e);
-        let input = TensorRef::from_array_view((self.shape, self.input.as_slice())).map_err(failed)?;
+        let input = lend(self.shape, &self.input).map_err(failed)?;
         let results = self.session.run(ort::inputs![input]).map_err(failed)?;
         // An array keeps this off the heap.
         let mut data: [&[f32]; MAX_OUTPUTS] = [&[]; MAX_OUTPUTS];
@@ -210,6 +211,15 @@ pub fn inspect(weights: &Path, runtime: Option<&Path>) -> Result<(Vec<Port>, Vec
     let session = open_file(&environment(runtime)?, weights, 1)?;
     let ports = |outlets: &[Outlet]| outlets.iter().map(Port::of).collect();
     Ok((ports(session.inputs()), ports(session.outputs())))
+}
+
+/// The input as the runtime takes it, without a copy.
+fn lend(shape: [usize; 4], input: &Tensor) -> ort::Result<SessionInputValue<'_>> {
+    Ok(match input {
+        Tensor::Float32(numbers) => TensorRef::from_array_view((shape, numbers.as_slice()))?.into(),
+        Tensor::Float16(numbers) => TensorRef::from_array_view((shape, numbers.as_slice()))?.into(),
+        Tensor::Uint8(numbers) => TensorRef::from_array_view((shape, numbers.as_slice()))?.into(),
+    })
 }
 
 fn session(environment: &Environment, weights: &Path, threads: u16) -> ort::Result<OrtSession> {

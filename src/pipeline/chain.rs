@@ -2,6 +2,7 @@
 
 use jiff::tz::TimeZone;
 
+use super::views::Views;
 use crate::case::{Change, Happening};
 use crate::clock::CaptureTime;
 use crate::detect::{Detection, Detector, Vocabulary};
@@ -31,6 +32,7 @@ pub struct Chain {
     pub judge: Judge,
     gate: Gate,
     zone: TimeZone,
+    views: Views,
     detections: Vec<Detection>,
     happenings: Vec<Happening>,
     looks: u64,
@@ -43,6 +45,7 @@ impl Chain {
             judge: Judge::new(&plan.source(), camera, vocabulary),
             gate: Gate::new(camera.look_interval_s),
             zone: plan.zone.clone(),
+            views: Views::new(camera),
             camera: camera.clone(),
             detections: Vec::new(),
             happenings: Vec::new(),
@@ -81,7 +84,7 @@ impl Chain {
         if !self.gate.admit(frame.captured) {
             return Ok(false);
         }
-        detector.detect(frame, self.judge.least_score(), &mut self.detections)?;
+        self.views.look(frame, detector, self.judge.least_score(), &mut self.detections)?;
         self.looks += 1;
         let look = Look { at: frame.captured, view: View::Clear, detections: &self.detections };
         self.judge.look(&look, &mut self.happenings);

@@ -7,6 +7,7 @@
 mod capture;
 mod chain;
 mod mailbox;
+mod views;
 mod worker;
 
 pub use capture::{Capture, Pace};

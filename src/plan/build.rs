@@ -11,6 +11,7 @@ use super::{CameraPlan, Input, Plan, broker, rule};
 use crate::config::{CameraConfig, ConfigFile};
 use crate::error::{Error, Kind, Result};
 use crate::place::is_slug;
+use crate::rule::Calendar;
 
 /// Looks a second where the camera does not say.
 const LOOKS_PER_SECOND: f64 = 5.0;
@@ -58,9 +59,10 @@ impl Plan {
         if file.config.cameras.is_empty() {
             return Err(file.fault("camera", 0..0, "there is no camera: expected at least one [[camera]]"));
         }
+        let calendar = (calendar(file)?, zone.clone());
         let mut cameras: Vec<CameraPlan> = Vec::new();
         for camera in &file.config.cameras {
-            let plan = camera_plan(file, camera, replay)?;
+            let plan = camera_plan(file, camera, replay, &calendar)?;
             if cameras.iter().any(|known| known.id == plan.id) {
                 return Err(file.fault(
                     "camera.id",
@@ -168,7 +170,30 @@ fn web(file: &ConfigFile) -> Result<Option<SocketAddr>> {
     Ok(Some(address))
 }
 
-fn camera_plan(file: &ConfigFile, camera: &CameraConfig, replay: Option<&Input>) -> Result<CameraPlan> {
+/// Days off and made-up workdays as the configuration lists them.
+fn calendar(file: &ConfigFile) -> Result<Calendar> {
+    let days = |key: &str, list: &[Spanned<String>]| {
+        let day = |text: &Spanned<String>| {
+            text.get_ref().parse().map_err(|_| {
+                let what = format!("`{}` is not a day: expected YYYY-MM-DD", text.get_ref());
+                file.fault(key, text.span(), what)
+            })
+        };
+        list.iter().map(day).collect::<Result<Vec<_>>>()
+    };
+    let edge = &file.config.edge;
+    Ok(Calendar {
+        holidays: days("edge.holidays", &edge.holidays)?,
+        workdays: days("edge.makeup_workdays", &edge.makeup_workdays)?,
+    })
+}
+
+fn camera_plan(
+    file: &ConfigFile,
+    camera: &CameraConfig,
+    replay: Option<&Input>,
+    calendar: &(Calendar, TimeZone),
+) -> Result<CameraPlan> {
     let id = slug(file, "camera.id", &camera.id)?;
     let looks_per_second = match &camera.looks_per_second {
         None => LOOKS_PER_SECOND,
@@ -190,12 +215,13 @@ fn camera_plan(file: &ConfigFile, camera: &CameraConfig, replay: Option<&Input>)
             return Err(file.fault("camera.zone.id", zone.id.span(), what));
         }
         names.push(zone.id.get_ref());
-        rules.extend(rule::plans(file, zone)?);
+        rules.extend(rule::plans(file, zone, calendar)?);
     }
     Ok(CameraPlan {
         name: camera.name.clone().unwrap_or_else(|| id.clone()),
         input: replay.map_or_else(|| input(file, &camera.source), |input| Ok(input.clone()))?,
         look_interval_s: 1.0 / looks_per_second,
+        look_at: camera.look_at,
         rules,
         id,
     })

@@ -1,5 +1,6 @@
 //! Zones and their rules: the catalogue's defaults for the zone's kind, changed as the configuration says.
 
+use jiff::tz::TimeZone;
 use toml::Spanned;
 
 use super::build::slug;
@@ -8,6 +9,7 @@ use crate::case::catalog::{CATALOG, Kind, RuleDefaults};
 use crate::config::{ConfigFile, RuleConfig, ZoneConfig};
 use crate::error::Result;
 use crate::place::{GridId, Polygon};
+use crate::rule::{Calendar, Schedule};
 
 /// Longest dwell, a year: beyond it a rule is a mistake.
 const MAX_DWELL_S: f64 = 366.0 * 86_400.0;
@@ -15,7 +17,11 @@ const MAX_DWELL_S: f64 = 366.0 * 86_400.0;
 const MAX_CLEAR_S: f64 = 86_400.0;
 
 /// All rules that are on in `zone`.
-pub(super) fn plans(file: &ConfigFile, zone: &ZoneConfig) -> Result<Vec<RulePlan>> {
+pub(super) fn plans(
+    file: &ConfigFile,
+    zone: &ZoneConfig,
+    calendar: &(Calendar, TimeZone),
+) -> Result<Vec<RulePlan>> {
     let id = slug(file, "camera.zone.id", &zone.id)?;
     let zone_kind = zone.kind.get_ref();
     let known = CATALOG.zone_kinds();
@@ -62,6 +68,7 @@ pub(super) fn plans(file: &ConfigFile, zone: &ZoneConfig) -> Result<Vec<RulePlan
                 dwell_s: checked.dwell_s()?,
                 clear_s: checked.clear_s()?,
                 condition: checked.condition()?,
+                schedule: checked.schedule(calendar)?,
             });
         }
     }
@@ -121,6 +128,14 @@ impl Checked<'_> {
                 let what = format!("{} seconds: expected more than 0 and at most {max}", s.get_ref());
                 Err(self.fault(name, s, what))
             }
+        }
+    }
+
+    fn schedule(&self, (calendar, zone): &(Calendar, TimeZone)) -> Result<Option<Schedule>> {
+        let Some(given) = &self.change.schedule else { return Ok(None) };
+        match Schedule::parse(given.get_ref(), calendar, zone) {
+            Ok(schedule) => Ok(Some(schedule)),
+            Err(what) => Err(self.fault("schedule", given, what)),
         }
     }
 

@@ -153,11 +153,12 @@ impl Count {
                     case.objects.clone_from(&self.counted);
                 }
             }
-            None if held.last == at && at.seconds_since(held.since) >= terms.dwell_s => {
+            None if held.last == at => {
+                let Some(since) = terms.violated_since(held.since, at) else { return };
                 let opened = Case {
                     id: terms.case_id(held.since, 0),
                     rule: terms.rule,
-                    first_seen: held.since,
+                    first_seen: since,
                     opened: at,
                     last_seen: at,
                     looks: held.looks,

@@ -260,10 +260,11 @@ impl Dwell {
                     && !on_trial
                     && terms.polygon.contains(anchor.foot()) =>
                 {
+                    let Some(since) = terms.violated_since(occupancy.first_seen, at) else { continue };
                     let opened = Case {
                         id: terms.case_id(occupancy.first_seen, *serial),
                         rule: terms.rule,
-                        first_seen: occupancy.first_seen,
+                        first_seen: since,
                         opened: at,
                         last_seen: at,
                         looks: occupancy.looks,

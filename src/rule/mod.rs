@@ -5,7 +5,9 @@
 mod count;
 mod dwell;
 mod scene;
+mod schedule;
 
 pub(crate) use count::Count;
 pub(crate) use dwell::Dwell;
 pub(crate) use scene::{Scene, Terms, WEAK};
+pub use schedule::{Calendar, Schedule};

@@ -83,6 +83,8 @@ pub(crate) struct Terms {
     pub(crate) score: f32,
     pub(crate) dwell_s: f64,
     pub(crate) clear_s: f64,
+    /// Since when the rule has been in force at the look in hand; `None` when it is not.
+    pub(crate) in_force_since: Option<CaptureTime>,
     /// What makes the ids of this rule's cases its own: box, camera, zone and kind.
     pub(crate) name: String,
 }
@@ -97,6 +99,13 @@ impl Terms {
     /// five minutes, or a quarter of the dwell for rules that wait for days.
     pub(crate) fn longest_blind_s(&self) -> f64 {
         (self.dwell_s / 4.0).max(300.0)
+    }
+
+    /// From when on something that has been there since `first_seen` is a violation: no sooner than the rule came
+    /// into force. `None` when that is not yet a violation at `at`, for want of dwell or of a rule in force.
+    pub(crate) fn violated_since(&self, first_seen: CaptureTime, at: CaptureTime) -> Option<CaptureTime> {
+        let since = first_seen.max(self.in_force_since?);
+        (at.seconds_since(since) >= self.dwell_s).then_some(since)
     }
 
     /// The id of the case of a place first seen occupied at `first_seen`; `serial` tells places apart that

@@ -41,6 +41,7 @@ fn plan(port: u16) -> Plan {
     let rule = |slug: &str, grid: &str| {
         let kind = CATALOG.kind(slug).unwrap();
         RulePlan {
+            schedule: None,
             zone: "north-kerb".to_owned(),
             grid: GridId::parse(grid, GridProfile::GbT47678).unwrap(),
             polygon: Polygon::new(vec![[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]]).unwrap(),
@@ -69,6 +70,7 @@ fn plan(port: u16) -> Plan {
             name: "3号院北门".to_owned(),
             input: Input::Video(PathBuf::new()),
             look_interval_s: 0.2,
+            look_at: Default::default(),
             rules: vec![rule("illegal_parking", "410102007003012"), rule("crowd", "410102007003013")],
         }],
     }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 
 use crate::detect::OnnxDetector;
-use crate::detect::graph::{Port, listed};
+use crate::detect::graph::{Element, Port, listed};
 use crate::detect::heads::{Corners, HeadSpec, InputSize, Unit};
 use crate::detect::model::{MANIFEST, Model, inspect_weights, read_weights};
 use crate::detect::session::inspect;
@@ -135,7 +135,7 @@ pub(super) fn add(args: &Args) -> Result<(PathBuf, Vec<String>)> {
     let opset = inspect_weights(&args.file, &bytes)?.opset;
     let (inputs, outputs) = inspect(&args.file, None)?;
     let mut draft = Draft { args, labels, outputs: &outputs, assumed: Vec::new() };
-    let (input_name, input) = draft.input(&inputs)?;
+    let (input_name, input, elements) = draft.input(&inputs)?;
     let head = draft.head(input)?;
     let spec: HeadSpec =
         toml::from_str(&head).map_err(|e| Error::new(Kind::System, e.message().to_owned()))?;
@@ -146,7 +146,7 @@ pub(super) fn add(args: &Args) -> Result<(PathBuf, Vec<String>)> {
     let manifest = format!(
         "name = {}\nfile = \"model.onnx\"\nsha256 = \"{sha256}\"\nlicence = {}\nprovenance = {}\n\
          opset = {opset}\nlabels = \"labels.txt\"\n\n[input]\nname = {}\nwidth = {}\nheight = {}\n{pixels}\
-         dtype = \"float32\"\n\n[head]\n{head}\n[threshold]\nscore = {}\niou = {}\n",
+         {elements}\n[head]\n{head}\n[threshold]\nscore = {}\niou = {}\n",
         quoted(&name),
         quoted(&args.licence),
         quoted(&provenance),
@@ -188,22 +188,44 @@ struct Draft<'a> {
 }
 
 impl Draft<'_> {
-    fn input(&self, inputs: &[Port]) -> Result<(String, InputSize)> {
+    /// The name of the input, its size, and the lines on its elements and layout.
+    fn input(&self, inputs: &[Port]) -> Result<(String, InputSize, &'static str)> {
         let file = self.args.file.display();
-        let [Port { name, shape, .. }] = inputs else {
+        let [Port { name, shape, element }] = inputs else {
             let what = format!("{file}: expected one input, found {}", listed(inputs));
             return Err(
                 Error::new(Kind::Model, what).help("export the model with the picture as its only input")
             );
         };
-        let [1 | -1, 3 | -1, height, width] = shape[..] else {
-            let what = format!("{file}: expected an input [1, 3, height, width], found {}", listed(inputs));
-            return Err(Error::new(Kind::Model, what).help("export the model with its planes first (NCHW)"));
+        let (height, width, planes_first) = match shape[..] {
+            [1 | -1, 3, height, width] => (height, width, true),
+            [1 | -1, height, width, 3] => (height, width, false),
+            _ => {
+                let what = format!(
+                    "{file}: expected an input [1, 3, height, width] or [1, height, width, 3], found {}",
+                    listed(inputs)
+                );
+                return Err(
+                    Error::new(Kind::Model, what).help("export the model with one colour picture as input")
+                );
+            }
+        };
+        let lines = match (element, planes_first) {
+            (Element::Float32, true) => "dtype = \"float32\"\n",
+            (Element::Float32, false) => "dtype = \"float32\"\nlayout = \"nhwc\"\n",
+            (Element::Float16, true) => "dtype = \"float16\"\n",
+            (Element::Float16, false) => "dtype = \"float16\"\nlayout = \"nhwc\"\n",
+            (Element::Uint8, true) => "dtype = \"uint8\"\n",
+            (Element::Uint8, false) => "dtype = \"uint8\"\nlayout = \"nhwc\"\n",
+            (other, _) => {
+                let what = format!("{file}: expected an input float32, float16 or uint8, found {other}");
+                return Err(Error::new(Kind::Model, what).help("export the model with such an input"));
+            }
         };
         let side = |side: i64| usize::try_from(side).ok();
         match (self.args.size, side(width), side(height)) {
-            (None, Some(width), Some(height)) => Ok((name.clone(), InputSize { width, height })),
-            (Some(size), ..) => Ok((name.clone(), size)),
+            (None, Some(width), Some(height)) => Ok((name.clone(), InputSize { width, height }, lines)),
+            (Some(size), ..) => Ok((name.clone(), size, lines)),
             _ => Err(refused(format!("{file}: the graph leaves the size of its input open"), "--size WxH")),
         }
     }
