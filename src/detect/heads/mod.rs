@@ -7,10 +7,12 @@
 //! - a head takes no memory but that of the list it fills.
 
 mod boxes_scores;
+mod centerface;
 mod classes;
 mod detr;
 mod end_to_end;
 mod layout;
+mod retinaface;
 mod ssd;
 mod yolo_v5;
 mod yolo_v8;
@@ -22,9 +24,11 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 pub use boxes_scores::BoxesScores;
+pub use centerface::CenterFace;
 pub use classes::Classes;
 pub use detr::{Detr, Scores};
 pub use end_to_end::EndToEnd;
+pub use retinaface::RetinaFace;
 pub use ssd::{Corners, Ssd, Unit};
 pub use yolo_v5::YoloV5;
 pub use yolo_v8::YoloV8;
@@ -125,6 +129,12 @@ pub enum HeadSpec {
     Detr(Detr),
     /// SSD and others with non-maximum suppression in the graph.
     Ssd(Ssd),
+    /// CenterFace: faces as peaks of a heat map.
+    #[serde(rename = "centerface")]
+    CenterFace(CenterFace),
+    /// RetinaFace and its kin: boxes of one class as offsets from priors.
+    #[serde(rename = "retinaface")]
+    RetinaFace(RetinaFace),
 }
 
 impl HeadSpec {
@@ -137,6 +147,8 @@ impl HeadSpec {
             Self::EndToEnd(head) => head,
             Self::Detr(head) => head,
             Self::Ssd(head) => head,
+            Self::CenterFace(head) => head,
+            Self::RetinaFace(head) => head,
         }
     }
 
