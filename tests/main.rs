@@ -10,5 +10,6 @@ mod clip;
 mod delivery;
 mod detect;
 mod evidence;
+mod providers;
 mod scene;
 mod support;

@@ -7,8 +7,10 @@ pub mod model;
 pub mod nms;
 mod onnx;
 pub mod preprocess;
+pub mod provider;
 pub mod session;
 
 pub use detection::{BBox, Detection, Label, Vocabulary};
 pub use detector::{Detector, ModelIdentity};
 pub use onnx::OnnxDetector;
+pub use provider::{Provider, RuntimeReport, Setup};

@@ -196,7 +196,7 @@ fn context(plan: &Plan) -> Context {
         status_every: longer,
         ..Tuning::default()
     };
-    Context { plan: Arc::new(plan.clone()), model: Some(model()), started: at(-60.0), tuning }
+    Context { plan: Arc::new(plan.clone()), model: Some(model()), runtime: None, started: at(-60.0), tuning }
 }
 
 /// The daemon's side: an outbox and a session in a runtime of its own.
