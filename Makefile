@@ -10,7 +10,7 @@ CASES_SEEDS ?= 200
 
 say = @printf '\n== %s\n'
 
-.PHONY: help setup test-setup demo build test fmt lint deny doc unit bench cases clean
+.PHONY: help setup test-setup openvino demo build test fmt lint deny doc unit bench cases clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | awk -F'\t' '{ printf "make %-12s %s\n", $$1, $$2 }'
@@ -20,6 +20,9 @@ setup: ## Fetch ONNX Runtime (pinned) and check the build tools; does nothing th
 
 test-setup: ## The same, and what the tests need: mosquitto, cargo-deny
 	@scripts/setup.sh test
+
+openvino: ## Fetch an ONNX Runtime with OpenVINO (pinned, opt-in, Intel CPUs)
+	@scripts/openvino.sh
 
 build: setup ## Build the program for real use
 	$(say) 'Building gridpatrol'

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
 
+use crate::detect::Provider;
 use crate::error::{Error, Kind, Result};
 
 /// A configuration with the text it was read from, kept so that later errors can point at a line.
@@ -162,6 +163,17 @@ pub struct ModelConfig {
     /// Threads for one inference. Default 1, which serves several cameras best.
     #[schemars(with = "Option<u16>")]
     pub threads: Option<Spanned<u16>>,
+    /// Execution providers, best first, e.g. `["openvino", "cpu"]`; the first that works is taken. Without `cpu`
+    /// nothing falls back to the CPU. Default `["cpu"]`.
+    #[schemars(with = "Option<Vec<Provider>>")]
+    pub providers: Option<Spanned<Vec<Provider>>>,
+    /// How many inferences run at a time, each with a session of its own. Default: one for each started pair of
+    /// cameras, at most one less than there are cores, at least one.
+    #[schemars(with = "Option<u16>")]
+    pub workers: Option<Spanned<u16>>,
+    /// Whether each worker keeps to a core of its own; needs `threads = 1`. Default false.
+    #[schemars(with = "Option<bool>")]
+    pub pin: Option<Spanned<bool>>,
 }
 
 /// The broker that cases are published to.

@@ -1,4 +1,4 @@
-//! The running box: capture threads, the worker, and the tokio side that delivers and serves, started and
+//! The running box: capture threads, the workers, and the tokio side that delivers and serves, started and
 //! stopped together.
 //!
 //! # Invariants
@@ -7,9 +7,8 @@
 //! - One camera that fails takes no other with it.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -21,9 +20,9 @@ use crate::clock::{CaptureTime, Clock};
 use crate::detect::{Detector, ModelIdentity, Vocabulary};
 use crate::error::{Error, Kind, Result};
 use crate::evidence::{Evidence, Store};
-use crate::mqtt::{self, Report as EventReport, Tuning};
+use crate::mqtt::{self, Report as EventReport, RuntimeRef, Tuning};
 use crate::outbox::{Message, Outbox};
-use crate::pipeline::{Capture, Chain, Mailbox, Moment, Pace, Report, Worker, WorkerCamera};
+use crate::pipeline::{Bell, Capture, Chain, Mailbox, Moment, Pace, Pool, Report, WorkerCamera};
 use crate::plan::{CameraPlan, Plan};
 use crate::shutdown::Shutdown;
 use crate::web;
@@ -92,18 +91,25 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Starts watching. `detector` must know the labels of `plan`.
+    /// Starts watching with one worker for each of `detectors`, of which there is at least one; all are of the
+    /// same model and know the labels of `plan`.
     ///
     /// # Errors
-    /// When the storage folder or the page's port cannot be used, a saved state cannot be read, or a thread
+    /// When there is no detector, when the storage folder or the page's port cannot be used, a saved state cannot be read, or a thread
     /// cannot be started.
     pub fn start(
         plan: Plan,
-        detector: Box<dyn Detector>,
+        detectors: Vec<Box<dyn Detector>>,
         clock: Arc<dyn Clock>,
         options: Options,
         shutdown: Shutdown,
     ) -> Result<Self> {
+        let Some(detector) = detectors.first() else {
+            return Err(Error::new(Kind::System, "a daemon needs at least one detector; there is none"));
+        };
+        let runtime_ref = detector.runtime().map(|runtime| RuntimeRef::new(runtime, detectors.len()));
+        let identity = detector.identity().clone();
+        let vocabulary = detector.vocabulary().clone();
         let plan = Arc::new(plan);
         let outbox = Arc::new(Outbox::open(&plan.storage)?);
         let store = Store::open(&plan.storage.join("evidence"))?;
@@ -115,35 +121,37 @@ impl Daemon {
             .map_err(|e| Error::new(Kind::System, "cannot start the delivery threads").caused_by(e))?;
         let context = mqtt::Context {
             plan: plan.clone(),
-            model: Some(detector.identity().clone()),
+            model: Some(identity.clone()),
+            runtime: runtime_ref.clone(),
             started: clock.now(),
             tuning: options.tuning,
         };
-        serve_page(&runtime, &plan, &outbox, &store, &shutdown)?;
-        let (wake, woken) = mpsc::sync_channel(1);
+        let about = about(&identity, runtime_ref.as_ref());
+        serve_page(&runtime, &plan, about, &outbox, &store, &shutdown)?;
+        let bell = Arc::new(Bell::default());
         let mut cameras = Vec::new();
         let mut captures = Vec::new();
         for camera in &plan.cameras {
-            let chain = resumed(&plan, camera, detector.vocabulary().clone(), &outbox)?;
+            let chain = resumed(&plan, camera, vocabulary.clone(), &outbox)?;
             let start = start_time(&chain, clock.now());
             let mailbox = Arc::new(Mailbox::default());
-            let (wake, shutdown) = (wake.clone(), shutdown.clone());
-            captures.push(Capture::start(camera, start, options.pace, mailbox.clone(), wake, shutdown)?);
+            let (bell, shutdown) = (bell.clone(), shutdown.clone());
+            captures.push(Capture::start(camera, start, options.pace, mailbox.clone(), bell, shutdown)?);
             cameras.push(WorkerCamera::new(chain, mailbox));
         }
-        drop(wake);
         let progress = Arc::new(Progress::default());
-        let desk = Keeper {
+        let pinned = plan.pin;
+        let keeper = Keeper {
             plan,
             clock,
             outbox: outbox.clone(),
             store,
             progress: progress.clone(),
-            model: detector.identity().clone(),
+            model: identity,
             shutdown: shutdown.clone(),
-            stored: HashMap::new(),
+            stored: Mutex::new(HashMap::new()),
         };
-        let worker = start_worker(Worker::new(cameras), detector, woken, desk, shutdown.clone())?;
+        let worker = start_workers(Pool::new(cameras, bell), detectors, pinned, keeper, shutdown.clone())?;
         let session = {
             let shutdown = shutdown.clone();
             let outbox = outbox.clone();
@@ -182,6 +190,7 @@ impl Daemon {
 fn serve_page(
     runtime: &Runtime,
     plan: &Plan,
+    about: String,
     outbox: &Arc<Outbox>,
     store: &Store,
     shutdown: &Shutdown,
@@ -199,7 +208,8 @@ fn serve_page(
     let (outbox, folder, shutdown) = (outbox.clone(), store.folder().to_owned(), shutdown.clone());
     runtime.spawn(async move {
         if let Err(e) =
-            web::serve(listener, outbox, folder, &title, async move { shutdown.requested().await }).await
+            web::serve(listener, outbox, folder, &title, &about, async move { shutdown.requested().await })
+                .await
         {
             error!("The page is gone: {e}.");
         }
@@ -233,24 +243,32 @@ fn start_time(chain: &Chain, now: CaptureTime) -> CaptureTime {
     }
 }
 
-fn start_worker(
-    worker: Worker,
-    mut detector: Box<dyn Detector>,
-    woken: mpsc::Receiver<()>,
-    mut keeper: Keeper,
+/// The model and what it runs on, for the page.
+fn about(model: &ModelIdentity, runtime: Option<&RuntimeRef>) -> String {
+    match runtime {
+        Some(runtime) => format!("{} · {runtime}", model.name),
+        None => model.name.clone(),
+    }
+}
+
+fn start_workers(
+    pool: Pool,
+    mut detectors: Vec<Box<dyn Detector>>,
+    pinned: bool,
+    keeper: Keeper,
     shutdown: Shutdown,
 ) -> Result<JoinHandle<Result<()>>> {
     std::thread::Builder::new()
-        .name("worker".to_owned())
+        .name("workers".to_owned())
         .spawn(move || {
-            worker.run(detector.as_mut(), &woken, &shutdown, |chain, moment, reports| {
+            pool.run(&mut detectors, pinned, &shutdown, |chain, moment, reports| {
                 keeper.keep(chain, moment, reports)
             })
         })
-        .map_err(|e| Error::new(Kind::System, "cannot start the worker thread").caused_by(e))
+        .map_err(|e| Error::new(Kind::System, "cannot start the thread of the workers").caused_by(e))
 }
 
-/// Keeps what the worker brings: pictures in the evidence folder, events and state in the outbox.
+/// Keeps what the workers bring: pictures in the evidence folder, events and state in the outbox.
 struct Keeper {
     plan: Arc<Plan>,
     clock: Arc<dyn Clock>,
@@ -260,17 +278,17 @@ struct Keeper {
     model: ModelIdentity,
     shutdown: Shutdown,
     /// When each camera's state was last stored.
-    stored: HashMap<String, CaptureTime>,
+    stored: Mutex<HashMap<String, CaptureTime>>,
 }
 
 impl Keeper {
-    fn keep(&mut self, chain: &Chain, moment: Moment, reports: &mut Vec<Report>) -> Result<()> {
+    fn keep(&self, chain: &Chain, moment: Moment, reports: &mut Vec<Report>) -> Result<()> {
         let Some(at) = chain.judge.last_look() else { return Ok(()) };
         if moment == Moment::Look {
             self.progress.looks.fetch_add(1, Ordering::Relaxed);
             self.progress.captured.store(at.nanos().cast_unsigned(), Ordering::Relaxed);
-            let stored = self.stored.get(&chain.camera.id);
-            let fresh = stored.is_some_and(|stored| at.seconds_since(*stored) < STORE_EVERY_S);
+            let stored = self.stored().get(&chain.camera.id).copied();
+            let fresh = stored.is_some_and(|stored| at.seconds_since(stored) < STORE_EVERY_S);
             if fresh && reports.is_empty() {
                 return Ok(());
             }
@@ -297,8 +315,12 @@ impl Keeper {
                 report.happening.change
             );
         }
-        self.stored.insert(chain.camera.id.clone(), at);
+        self.stored().insert(chain.camera.id.clone(), at);
         Ok(())
+    }
+
+    fn stored(&self) -> MutexGuard<'_, HashMap<String, CaptureTime>> {
+        self.stored.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn accept(&self, chain: &Chain, state: &[u8], reports: &[Report]) -> Result<Vec<Message>> {

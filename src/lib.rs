@@ -27,8 +27,8 @@
 //! - [`daemon`] all of it, started and stopped together; [`demo`] a broker and a subscriber to show it;
 //! - [`cli`] the verbs; [`clock`], [`shutdown`], [`telemetry`] and [`error`] around it all.
 //!
-//! Threads: one capture thread per camera writes the latest frame into a mailbox; one worker thread owns the
-//! detector and runs the core; two tokio threads deliver and serve. Everything between them is bounded.
+//! Threads: one capture thread per camera writes the latest frame into a mailbox; each worker thread
+//! owns a detector and runs the core of one camera at a time; two tokio threads deliver and serve. Everything between them is bounded.
 
 pub mod config;
 pub mod plan;

@@ -7,12 +7,14 @@ use jiff::tz::TimeZone;
 
 use crate::case::catalog::Kind as CaseKind;
 use crate::config::{GridProfile, LookAt};
+use crate::detect::{Provider, Setup};
 use crate::place::{GridId, Polygon};
 use crate::rule::Schedule;
 
 mod broker;
 mod build;
 mod labels;
+mod model;
 mod rule;
 
 /// What the box is to do.
@@ -32,6 +34,12 @@ pub struct Plan {
     pub runtime: Option<PathBuf>,
     /// Threads for one inference.
     pub threads: u16,
+    /// Execution providers, best first; at least one.
+    pub providers: Vec<Provider>,
+    /// Workers, each with a detector of its own; at least one.
+    pub workers: usize,
+    /// Whether each worker keeps to a core of its own.
+    pub pin: bool,
     /// The broker.
     pub broker: BrokerPlan,
     /// Folder of database and evidence.
@@ -123,6 +131,11 @@ impl Plan {
     /// The CloudEvents `source` of this box.
     pub fn source(&self) -> String {
         format!("/patrol/{}/{}", self.street, self.box_id)
+    }
+
+    /// How a session of the model is to be run.
+    pub fn setup(&self) -> Setup {
+        Setup { library: self.runtime.clone(), providers: self.providers.clone(), threads: self.threads }
     }
 
     /// The camera called `id`.

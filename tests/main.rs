@@ -12,5 +12,6 @@ mod detect;
 mod element_types;
 mod evidence;
 mod heads;
+mod providers;
 mod scene;
 mod support;

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use crate::clock::CaptureTime;
 use crate::config::ConfigFile;
-use crate::detect::{Detector as _, OnnxDetector};
+use crate::detect::model::Model;
+use crate::detect::{Detector as _, OnnxDetector, RuntimeReport};
 use crate::error::{Error, Kind, Result};
 use crate::plan::{Condition, Plan};
 use crate::source;
@@ -29,21 +30,24 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<()> {
     let file = ConfigFile::read(&args.config)?;
     let mut plan = Plan::new(&file)?;
-    let detector = OnnxDetector::open(&plan.model, plan.runtime.as_deref(), plan.threads)?;
+    let detector = OnnxDetector::with(&Model::load(&plan.model)?, &plan.setup())?;
     plan.check_labels(detector.vocabulary(), &detector.identity().name)?;
     for camera in &plan.cameras {
         source::open(&camera.input, CaptureTime::default(), 1.0)?;
     }
-    let text = if args.json { as_json(&plan)? } else { as_text(&plan, &detector.identity().name) };
+    let name = &detector.identity().name;
+    let runtime = detector.session().runtime();
+    let text = if args.json { as_json(&plan, name, runtime)? } else { as_text(&plan, name, runtime) };
     writeln!(std::io::stdout().lock(), "{text}")
         .map_err(|e| Error::new(Kind::System, "cannot write to standard output").caused_by(e))
 }
 
-fn as_text(plan: &Plan, model: &str) -> String {
+fn as_text(plan: &Plan, model: &str, runtime: &RuntimeReport) -> String {
     let mut lines = vec![format!(
         "The configuration is sound: box {} in street {}, model {model}, broker {}:{}.",
         plan.box_id, plan.street, plan.broker.host, plan.broker.port
     )];
+    lines.push(format!("{} worker(s), {runtime}", plan.workers));
     for camera in &plan.cameras {
         lines.push(format!(
             "{} ({}), {:.1} looks a second",
@@ -70,7 +74,7 @@ fn as_text(plan: &Plan, model: &str) -> String {
     lines.join("\n")
 }
 
-fn as_json(plan: &Plan) -> Result<String> {
+fn as_json(plan: &Plan, model: &str, runtime: &RuntimeReport) -> Result<String> {
     let cameras: Vec<serde_json::Value> = plan
         .cameras
         .iter()
@@ -97,6 +101,14 @@ fn as_json(plan: &Plan) -> Result<String> {
         })
         .collect();
     let box_id = &plan.box_id;
-    serde_json::to_string(&serde_json::json!({"street": plan.street, "box": box_id, "cameras": cameras}))
+    let result = serde_json::json!({
+        "street": plan.street,
+        "box": box_id,
+        "model": model,
+        "runtime": runtime,
+        "workers": plan.workers,
+        "cameras": cameras,
+    });
+    serde_json::to_string(&result)
         .map_err(|e| Error::new(Kind::System, "cannot write the result as JSON").caused_by(e))
 }

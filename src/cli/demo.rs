@@ -11,7 +11,6 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::config::ConfigFile;
 use crate::daemon::{Daemon, Options};
 use crate::demo::{Broker, Counts, Subscriber};
-use crate::detect::{Detector as _, OnnxDetector};
 use crate::error::{Error, Kind, Result};
 use crate::mqtt::Tuning;
 use crate::pipeline::Pace;
@@ -71,8 +70,7 @@ pub fn run(args: &Args) -> Result<()> {
         return Err(Error::new(Kind::Usage, message));
     }
     let mut plan = Plan::new(&ConfigFile::read(&args.config)?)?;
-    let detector = OnnxDetector::open(&plan.model, plan.runtime.as_deref(), plan.threads)?;
-    plan.check_labels(detector.vocabulary(), &detector.identity().name)?;
+    let detectors = super::detectors(&mut plan)?;
     let folder = Folder::new(args.dir.as_deref())?;
     let broker = Broker::start()?;
     let address = broker.address();
@@ -80,13 +78,13 @@ pub fn run(args: &Args) -> Result<()> {
         BrokerPlan { host: address.ip().to_string(), port: address.port(), tls_ca: None, login: None };
     plan.storage = folder.path.join("box");
     plan.web = Some(free_port(args.listen)?);
-    introduce(&plan, detector.identity().name.as_str())?;
+    introduce(&plan, &detectors[0].identity().name)?;
     let length_s = length_s(&plan);
     let subscriber = Subscriber::start(address, folder.path.join("platform"), std::io::stdout())?;
     let shutdown = Shutdown::default();
     let _signals = super::run::stop_on_signals(&shutdown)?;
     let options = Options { pace: Pace { speed: args.speed }, tuning: Tuning::default() };
-    let daemon = Daemon::start(plan, Box::new(detector), Arc::new(SystemClock), options, shutdown.clone())?;
+    let daemon = Daemon::start(plan, detectors, Arc::new(SystemClock), options, shutdown.clone())?;
     watch(args, &daemon, &shutdown, length_s)?;
     let (looks, open) = (daemon.progress.looks(), daemon.progress.cases());
     daemon.stop()?;

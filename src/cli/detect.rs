@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use image::RgbImage;
 use serde_json::json;
 
-use crate::detect::{Detection, Detector as _, OnnxDetector, Vocabulary};
+use crate::detect::model::Model;
+use crate::detect::{Detection, Detector as _, OnnxDetector, Provider, Setup, Vocabulary};
 use crate::error::{Error, Kind, Result};
 use crate::evidence::{Canvas, draw};
 use crate::frame::Frame;
@@ -27,6 +28,9 @@ pub struct Args {
     /// Folder of the model.
     #[arg(long, value_name = "DIR", default_value = "models/nanodet-g-416")]
     pub model: PathBuf,
+    /// Execution providers, best first; the first that works is taken.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "cpu")]
+    pub providers: Vec<Provider>,
     /// Least score, 0-1. Default: the model's own.
     #[arg(long, value_name = "S")]
     pub score: Option<f32>,
@@ -46,7 +50,10 @@ pub fn run(args: &Args) -> Result<()> {
     if let Some(score) = args.score.filter(|score| !(0.0..=1.0).contains(score)) {
         return Err(Error::new(Kind::Usage, format!("--score {score}: expected 0 to 1")));
     }
-    let mut detector = OnnxDetector::open(&args.model, None, 1)?;
+    let mut detector = {
+        let setup = Setup { providers: args.providers.clone(), ..Setup::default() };
+        OnnxDetector::with(&Model::load(&args.model)?, &setup)?
+    };
     let score = args.score.unwrap_or(detector.threshold());
     let mut reader = PictureReader::default();
     let mut frame = Frame::default();

@@ -10,7 +10,11 @@ pub mod schema;
 
 use clap::{Parser, Subcommand};
 
+use tracing::info;
+
+use crate::detect::{Detector, OnnxDetector};
 use crate::error::Result;
+use crate::plan::Plan;
 
 /// Turns street cameras into grid-tagged case candidates: one case per real violation. 巡格：一处违规，一个案件。
 #[derive(Debug, Parser)]
@@ -68,4 +72,22 @@ impl Cli {
             Verb::Schema(args) => schema::run(&args),
         }
     }
+}
+
+/// A detector for each worker of `plan`, said in the log.
+///
+/// # Errors
+/// When the model is at fault, or does not know the labels of the plan.
+fn detectors(plan: &mut Plan) -> Result<Vec<Box<dyn Detector>>> {
+    let opened = OnnxDetector::several(&plan.model, &plan.setup(), plan.workers)?;
+    if let Some(first) = opened.first() {
+        plan.check_labels(first.vocabulary(), &first.identity().name)?;
+        info!(
+            model = first.identity().name,
+            workers = opened.len(),
+            "Runs on {}.",
+            first.session().runtime()
+        );
+    }
+    Ok(opened.into_iter().map(|detector| Box::new(detector) as Box<dyn Detector>).collect())
 }

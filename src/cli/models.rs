@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 use serde_json::json;
 
-use crate::detect::OnnxDetector;
 use crate::detect::model::Model;
+use crate::detect::{OnnxDetector, RuntimeReport};
 use crate::error::{Error, Kind, Result};
 use crate::telemetry;
 
@@ -57,7 +57,7 @@ pub fn run(args: &Args) -> Result<()> {
     match &args.action {
         Action::List { folder, json } => {
             for model in found(folder)? {
-                print(&line(&model, &Model::load(&model), *json))?;
+                print(&line(&model, &Model::load(&model), None, *json))?;
             }
             Ok(())
         }
@@ -71,9 +71,13 @@ pub fn run(args: &Args) -> Result<()> {
             let folders = if folders.is_empty() { found(Path::new("models"))? } else { folders.clone() };
             let mut bad = 0;
             for folder in &folders {
-                let opened =
-                    Model::load(folder).and_then(|model| OnnxDetector::new(&model, None, 1).map(|_| model));
-                print(&line(folder, &opened, *json))?;
+                let mut runtime = None;
+                let opened = Model::load(folder).and_then(|model| {
+                    let detector = OnnxDetector::new(&model, None, 1)?;
+                    runtime = Some(detector.session().runtime().clone());
+                    Ok(model)
+                });
+                print(&line(folder, &opened, runtime.as_ref(), *json))?;
                 if let Err(error) = &opened {
                     bad += 1;
                     telemetry::print_error(error);
@@ -109,19 +113,20 @@ fn found(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(models)
 }
 
-fn line(folder: &Path, model: &Result<Model>, as_json: bool) -> String {
+fn line(folder: &Path, model: &Result<Model>, runtime: Option<&RuntimeReport>, as_json: bool) -> String {
     match (model, as_json) {
         (Ok(model), false) => {
             let m = &model.manifest;
             let labels = model.vocabulary.names().len();
             format!(
-                "ok  {}  {}  {}x{}  {labels} labels  {}  sha256 {}",
+                "ok  {}  {}  {}x{}  {labels} labels  {}  sha256 {}{}",
                 folder.display(),
                 m.name,
                 m.input.width,
                 m.input.height,
                 m.licence,
                 &model.identity().sha256[..8],
+                runtime.map_or_else(String::new, |runtime| format!("  {runtime}")),
             )
         }
         (Ok(model), true) => {
@@ -135,6 +140,7 @@ fn line(folder: &Path, model: &Result<Model>, as_json: bool) -> String {
                 "labels": model.vocabulary.names(),
                 "licence": m.licence,
                 "sha256": model.identity().sha256,
+                "runtime": runtime,
             })
             .to_string()
         }

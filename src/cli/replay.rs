@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 use crate::case::Change;
 use crate::clock::CaptureTime;
 use crate::config::ConfigFile;
+use crate::detect::model::Model;
 use crate::detect::{Detector, ModelIdentity, OnnxDetector, Vocabulary};
 use crate::error::{Error, Kind, Result};
 use crate::evidence::{Evidence, Store};
@@ -112,7 +113,7 @@ impl<'a> Replay<'a> {
         let detector = match &plan.cameras[0].input {
             Input::Detections(_) => None,
             Input::Video(_) | Input::Pictures(_) => {
-                let detector = OnnxDetector::open(&plan.model, plan.runtime.as_deref(), plan.threads)?;
+                let detector = OnnxDetector::with(&Model::load(&plan.model)?, &plan.setup())?;
                 plan.check_labels(detector.vocabulary(), &detector.identity().name)?;
                 Some(detector)
             }

@@ -8,7 +8,6 @@ use tracing::info;
 use crate::clock::SystemClock;
 use crate::config::ConfigFile;
 use crate::daemon::{Daemon, Options};
-use crate::detect::{Detector as _, OnnxDetector};
 use crate::error::{Error, Kind, Result};
 use crate::plan::Plan;
 use crate::shutdown::Shutdown;
@@ -32,18 +31,15 @@ pub struct Args {
 /// When the configuration or the model is at fault, or a case could not be stored.
 pub fn run(args: &Args) -> Result<()> {
     let mut plan = Plan::new(&ConfigFile::read(&args.config)?)?;
-    let detector = OnnxDetector::open(&plan.model, plan.runtime.as_deref(), plan.threads)?;
-    plan.check_labels(detector.vocabulary(), &detector.identity().name)?;
+    let detectors = super::detectors(&mut plan)?;
     let shutdown = Shutdown::default();
     let signals = stop_on_signals(&shutdown)?;
     info!(
         cameras = plan.cameras.len(),
-        model = detector.identity().name,
         broker = format!("{}:{}", plan.broker.host, plan.broker.port),
         "Watching."
     );
-    let daemon =
-        Daemon::start(plan, Box::new(detector), Arc::new(SystemClock), Options::default(), shutdown.clone())?;
+    let daemon = Daemon::start(plan, detectors, Arc::new(SystemClock), Options::default(), shutdown.clone())?;
     // Recorded inputs may be at their end; a daemon stays up all the same, for what waits in the outbox.
     signals.block_on(shutdown.requested());
     info!("Stopping.");

@@ -1,5 +1,6 @@
 //! The seam between the pipeline and whatever finds things in pictures.
 
+use super::provider::RuntimeReport;
 use super::{BBox, Detection, Vocabulary};
 use crate::error::Result;
 use crate::frame::Frame;
@@ -43,4 +44,9 @@ pub trait Detector: Send {
 
     /// Width and height of the model's input in pixels.
     fn input_size(&self) -> (usize, usize);
+
+    /// What the inference runs on, where there is one.
+    fn runtime(&self) -> Option<&RuntimeReport> {
+        None
+    }
 }

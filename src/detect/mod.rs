@@ -10,9 +10,11 @@ pub mod nms;
 mod onnx;
 pub mod onnx_file;
 pub mod preprocess;
+pub mod provider;
 pub mod session;
 pub mod tensor;
 
 pub use detection::{BBox, Detection, Label, Vocabulary};
 pub use detector::{Detector, ModelIdentity};
 pub use onnx::OnnxDetector;
+pub use provider::{Provider, RuntimeReport, Setup};

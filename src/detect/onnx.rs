@@ -6,13 +6,14 @@ use super::heads::Candidate;
 use super::model::Model;
 use super::nms::Nms;
 use super::preprocess::{Crop, Mapping, Preprocessor};
+use super::provider::{RuntimeReport, Setup};
 use super::session::Session;
 use super::{BBox, Detection, Detector, Label, ModelIdentity, Vocabulary};
 use crate::case::catalog::CATALOG;
 use crate::error::{Error, Kind, Result};
 use crate::frame::Frame;
 
-/// A model run by ONNX Runtime on the CPU. Once it has seen a frame of each geometry it takes no memory of
+/// A model run by ONNX Runtime. Once it has seen a frame of each geometry it takes no memory of
 /// its own for another.
 pub struct OnnxDetector {
     session: Session,
@@ -26,8 +27,8 @@ pub struct OnnxDetector {
 }
 
 impl OnnxDetector {
-    /// Loads the model in `folder` and opens it with `threads` threads for one inference. `runtime` is the
-    /// ONNX Runtime library; without it the usual places are looked at, see
+    /// Loads the model in `folder` and opens it on the CPU with `threads` threads for one inference. `runtime`
+    /// is the ONNX Runtime library; without it the usual places are looked at, see
     /// [`find_library`](super::session::find_library).
     ///
     /// # Errors
@@ -41,9 +42,17 @@ impl OnnxDetector {
     /// # Errors
     /// As [`OnnxDetector::open`].
     pub fn new(model: &Model, runtime: Option<&Path>, threads: u16) -> Result<Self> {
+        Self::with(model, &Setup::cpu(runtime, threads))
+    }
+
+    /// Opens a model that is loaded already, as `setup` says.
+    ///
+    /// # Errors
+    /// As [`Session::with`].
+    pub fn with(model: &Model, setup: &Setup) -> Result<Self> {
         let input = &model.manifest.input;
         Ok(Self {
-            session: Session::open(model, runtime, threads)?,
+            session: Session::with(model, setup)?,
             preprocessor: Preprocessor::new(input.clone()),
             nms: Nms::new(&model.vocabulary, &CATALOG, model.manifest.threshold.iou),
             vocabulary: model.vocabulary.clone(),
@@ -54,9 +63,23 @@ impl OnnxDetector {
         })
     }
 
+    /// `count` detectors of one model for the workers of a box, each with a session of its own. At least one.
+    ///
+    /// # Errors
+    /// As [`Model::load`] and [`Session::with`].
+    pub fn several(folder: &Path, setup: &Setup, count: usize) -> Result<Vec<Self>> {
+        let model = Model::load(folder)?;
+        (0..count.max(1)).map(|_| Self::with(&model, setup)).collect()
+    }
+
     /// The model's operating threshold, 0-1.
     pub fn threshold(&self) -> f32 {
         self.score
+    }
+
+    /// The session.
+    pub fn session(&self) -> &Session {
+        &self.session
     }
 
     /// The session, for measuring the network alone on the input of the last look.
@@ -121,5 +144,9 @@ impl Detector for OnnxDetector {
 
     fn input_size(&self) -> (usize, usize) {
         self.input_size
+    }
+
+    fn runtime(&self) -> Option<&RuntimeReport> {
+        Some(self.session.runtime())
     }
 }

@@ -5,12 +5,14 @@ use std::sync::Mutex;
 
 use half::slice::HalfFloatSliceExt as _;
 use ort::environment::Environment;
-use ort::session::{Session as OrtSession, SessionInputValue, builder::GraphOptimizationLevel};
+use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
+use ort::session::{Session as OrtSession, SessionInputValue};
 use ort::value::{DynValue, Outlet, TensorElementType, TensorRef};
 
 use super::graph::{self, Port};
 use super::heads::{Head, MAX_OUTPUTS, OutputSpec};
 use super::model::{Model, fault};
+use super::provider::{self, Provider, Refusal, RuntimeReport, Setup};
 use super::tensor::Tensor;
 use crate::error::{Error, Kind, Result};
 
@@ -60,14 +62,14 @@ pub fn find_library(configured: Option<&Path>) -> Result<PathBuf> {
     }
 }
 
-/// Loads the library found by [`find_library`], once a process.
-fn environment(configured: Option<&Path>) -> Result<Environment> {
+/// Loads the library found by [`find_library`], once a process. Returns its path too.
+fn environment(configured: Option<&Path>) -> Result<(PathBuf, Environment)> {
     let found = find_library(configured)?;
     let path = found.canonicalize().unwrap_or(found);
     let mut loaded = LOADED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     if let Some((known, environment)) = &*loaded {
         return if *known == path {
-            Ok(environment.clone())
+            Ok((path, environment.clone()))
         } else {
             let what = format!(
                 "the ONNX Runtime library {} cannot be loaded: this process has loaded {}",
@@ -85,8 +87,8 @@ fn environment(configured: Option<&Path>) -> Result<Environment> {
     let environment = builder.with_name("gridpatrol").with_telemetry(false).build().map_err(|e| {
         fault(format!("the ONNX Runtime library {} does not start", path.display())).caused_by(e)
     })?;
-    *loaded = Some((path, environment.clone()));
-    Ok(environment)
+    *loaded = Some((path.clone(), environment.clone()));
+    Ok((path, environment))
 }
 
 /// One model, ready to run. Holds the network's input, which is filled in place and lent to the runtime.
@@ -99,20 +101,62 @@ pub struct Session {
     shape: [usize; 4],
     input: Tensor,
     name: String,
+    runtime: RuntimeReport,
 }
 
 impl Session {
-    /// Opens `model` with `threads` threads for one inference, on the library that `runtime` names or that
-    /// is found. Graph optimisation is at its highest level (an INT8 graph is five times slower without);
-    /// threads do not spin when they wait, for that would cost a core on a box that looks a few times a second.
+    /// Opens `model` on the CPU with `threads` threads for one inference, on the library that `runtime` names
+    /// or that is found.
     ///
     /// # Errors
-    /// [`Kind::Model`] when the library or the graph cannot be loaded, or when the graph's inputs and outputs
-    /// are not what the manifest says.
+    /// As [`Session::with`].
     pub fn open(model: &Model, runtime: Option<&Path>, threads: u16) -> Result<Self> {
-        let environment = environment(runtime)?;
+        Self::with(model, &Setup::cpu(runtime, threads))
+    }
+
+    /// Opens `model` as `setup` says: the first of its providers that the library has, that takes the graph and
+    /// that can run it once. That one run also warms the session up, so that the first look is not a slow one.
+    /// Graph optimisation is at its highest level (an INT8 graph is five times slower without); threads do not
+    /// spin when they wait, for that would cost a core on a box that looks a few times a second.
+    ///
+    /// # Errors
+    /// [`Kind::Model`] when the library cannot be loaded, when no provider can run the graph (all are named,
+    /// with the reasons), or when the graph's inputs and outputs are not what the manifest says.
+    pub fn with(model: &Model, setup: &Setup) -> Result<Self> {
+        let (library, environment) = environment(setup.library.as_deref())?;
+        let mut tried: Vec<Refusal> = Vec::new();
+        let mut last = None;
+        for &provider in &setup.providers {
+            if !provider.is_in_library() {
+                let has = Provider::in_library().join(", ");
+                let reason = format!("the library has no such provider, only {has}");
+                tried.push(Refusal { provider, reason });
+                continue;
+            }
+            let (session, shared_with_cpu) = match start(&environment, &model.weights(), provider, setup) {
+                Ok(started) => started,
+                Err(e) => {
+                    tried.push(Refusal { provider, reason: one_line(&e) });
+                    last = Some(e);
+                    continue;
+                }
+            };
+            let version = provider::library_version(&library);
+            let (library, threads) = (library.clone(), setup.threads);
+            let runtime =
+                RuntimeReport { provider, shared_with_cpu, tried: tried.clone(), version, library, threads };
+            let mut opened = Self::checked(session, model, runtime)?;
+            match opened.run(|_, _| ()) {
+                Ok(()) => return Ok(opened),
+                Err(e) => tried.push(Refusal { provider, reason: one_line(&e) }),
+            }
+        }
+        Err(none_left(&model.weights(), &tried, last))
+    }
+
+    /// `session` as one over `model`, if it has the inputs and outputs of the manifest.
+    fn checked(session: OrtSession, model: &Model, runtime: RuntimeReport) -> Result<Self> {
         let weights = model.weights();
-        let session = open_file(&environment, &weights, threads)?;
         let manifest = &model.manifest;
         let shape = manifest.input.shape();
         let head = model.head();
@@ -127,7 +171,13 @@ impl Session {
             input: Tensor::new(&manifest.input),
             shape,
             name: manifest.name.clone(),
+            runtime,
         })
+    }
+
+    /// What the session runs on.
+    pub fn runtime(&self) -> &RuntimeReport {
+        &self.runtime
     }
 
     /// The network's input, of the element type and order of axes of the manifest, as the last call left it.
@@ -192,23 +242,16 @@ fn floats<'a>(value: &'a DynValue, room: &'a mut Vec<f32>) -> ort::Result<&'a [f
     Ok(room)
 }
 
-/// Opens the graph in `weights`.
-fn open_file(environment: &Environment, weights: &Path, threads: u16) -> Result<OrtSession> {
-    session(environment, weights, threads).map_err(|e| {
-        fault(format!("ONNX Runtime cannot open {}", weights.display()))
-            .help(
-                "`gridpatrol models verify` checks a model's files; models/README.md says how to rebuild one",
-            )
-            .caused_by(e)
-    })
-}
-
 /// The inputs and outputs of the graph in `weights`, as the runtime sees them; for writing a manifest.
 ///
 /// # Errors
 /// [`Kind::Model`] when the library or the graph cannot be loaded.
 pub fn inspect(weights: &Path, runtime: Option<&Path>) -> Result<(Vec<Port>, Vec<Port>)> {
-    let session = open_file(&environment(runtime)?, weights, 1)?;
+    let (_, environment) = environment(runtime)?;
+    let setup = Setup::cpu(runtime, 1);
+    let (session, _) = start(&environment, weights, Provider::Cpu, &setup).map_err(|e| {
+        none_left(weights, &[Refusal { provider: Provider::Cpu, reason: one_line(&e) }], Some(e))
+    })?;
     let ports = |outlets: &[Outlet]| outlets.iter().map(Port::of).collect();
     Ok((ports(session.inputs()), ports(session.outputs())))
 }
@@ -222,11 +265,70 @@ fn lend(shape: [usize; 4], input: &Tensor) -> ort::Result<SessionInputValue<'_>>
     })
 }
 
-fn session(environment: &Environment, weights: &Path, threads: u16) -> ort::Result<OrtSession> {
-    OrtSession::builder(environment)?
+/// A session of `weights` on `provider`, and whether `cpu` runs a part of the graph. That is allowed only where
+/// the list has `cpu`, and only when the provider does not take the whole graph.
+fn start(
+    environment: &Environment,
+    weights: &Path,
+    provider: Provider,
+    setup: &Setup,
+) -> ort::Result<(OrtSession, bool)> {
+    let Some(dispatch) = provider.dispatch(setup.threads) else {
+        return Ok((options(environment, setup)?.commit_from_file(weights)?, false));
+    };
+    let alone = options(environment, setup)?
+        .with_disable_cpu_fallback()?
+        .with_execution_providers([dispatch.clone()])?
+        .commit_from_file(weights);
+    match alone {
+        Ok(session) => Ok((session, false)),
+        Err(_) if setup.providers.contains(&Provider::Cpu) => {
+            let session = options(environment, setup)?
+                .with_execution_providers([dispatch])?
+                .commit_from_file(weights)?;
+            Ok((session, true))
+        }
+        Err(e) => Err(e),
+    }
+}
+
+fn options(environment: &Environment, setup: &Setup) -> ort::Result<SessionBuilder> {
+    Ok(OrtSession::builder(environment)?
         .with_optimization_level(GraphOptimizationLevel::All)?
-        .with_intra_threads(usize::from(threads.max(1)))?
+        .with_memory_pattern(true)?
+        .with_intra_threads(usize::from(setup.threads.max(1)))?
         .with_intra_op_spinning(false)?
-        .with_inter_op_spinning(false)?
-        .commit_from_file(weights)
+        .with_inter_op_spinning(false)?)
+}
+
+/// The error when no provider could run `weights`.
+fn none_left(weights: &Path, tried: &[Refusal], last: Option<ort::Error>) -> Error {
+    let help = "`gridpatrol models verify` checks a model's files; models/README.md says how to rebuild one";
+    let weights = weights.display();
+    let fault = match (tried, last) {
+        // The usual case, one provider that everybody has: the fault is the file's.
+        ([Refusal { provider: Provider::Cpu, .. }], Some(e)) => {
+            return fault(format!("ONNX Runtime cannot open {weights}")).help(help).caused_by(e);
+        }
+        (tried, _) => {
+            let each: Vec<String> = tried.iter().map(|t| format!("{}: {}", t.provider, t.reason)).collect();
+            fault(format!("none of model.providers can run {weights}: {}", each.join("; ")))
+        }
+    };
+    fault.help("end model.providers with \"cpu\", or set model.runtime to a library that has the provider")
+}
+
+/// An error and its causes in one line, no longer than a log line should be.
+fn one_line(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(e) = cause {
+        text = format!("{text}: {e}");
+        cause = e.source();
+    }
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match text.char_indices().nth(300) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
 }

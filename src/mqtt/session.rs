@@ -17,7 +17,7 @@ use rumqttc::v5::{AsyncClient, ConnectionError, Event};
 use tokio::sync::watch;
 
 use super::publisher::{Cargo, Publisher, Settled};
-use super::status::{State, Status};
+use super::status::{RuntimeRef, State, Status};
 use super::{link, topic};
 use crate::clock::CaptureTime;
 use crate::detect::ModelIdentity;
@@ -35,6 +35,8 @@ pub struct Context {
     pub plan: Arc<Plan>,
     /// The model that looks, if there is one.
     pub model: Option<ModelIdentity>,
+    /// What it runs on, if it runs.
+    pub runtime: Option<RuntimeRef>,
     /// When the program started.
     pub started: CaptureTime,
     /// Delays.
@@ -422,6 +424,7 @@ fn status(context: &Context, state: State, session: u64, backlog: Option<u64>) -
         since: context.started.rfc3339(&plan.zone),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         model: context.model.as_ref().map(Into::into),
+        runtime: context.runtime.clone(),
         cameras: plan.cameras.iter().map(|camera| camera.id.clone()).collect(),
         backlog,
     }

@@ -1,9 +1,12 @@
 //! The retained status of a box: the birth, the death and the last will of its session.
 
+use std::fmt;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::envelope::ModelRef;
+use crate::detect::RuntimeReport;
 
 /// Whether the box is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -33,9 +36,35 @@ pub struct Status {
     /// The model that looks; absent when the input is detections.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<ModelRef>,
+    /// What the model runs on; absent when the input is detections.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<RuntimeRef>,
     /// Ids of the cameras.
     pub cameras: Vec<String>,
     /// Messages that wait for the broker or for a subscriber; unknown, thus absent, when `offline`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backlog: Option<u64>,
+}
+
+/// What the model runs on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RuntimeRef {
+    /// The session of one worker; all are alike.
+    #[serde(flatten)]
+    pub session: RuntimeReport,
+    /// How many workers there are, each with a session of its own.
+    pub workers: u32,
+}
+
+impl RuntimeRef {
+    /// `workers` workers, each with a session such as `session`.
+    pub fn new(session: &RuntimeReport, workers: usize) -> Self {
+        Self { session: session.clone(), workers: u32::try_from(workers).unwrap_or(u32::MAX) }
+    }
+}
+
+impl fmt::Display for RuntimeRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} worker(s), {}", self.workers, self.session)
+    }
 }

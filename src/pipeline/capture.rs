@@ -1,12 +1,12 @@
 //! The capture thread of one camera: decodes and posts, at the pace that the input has.
 
 use std::sync::Arc;
-use std::sync::mpsc::SyncSender;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tracing::{error, info};
 
+use super::bell::Bell;
 use super::mailbox::Mailbox;
 use crate::clock::CaptureTime;
 use crate::error::{Error, Kind, Result};
@@ -32,8 +32,8 @@ pub struct Capture {
 }
 
 impl Capture {
-    /// Starts watching `camera` from capture time `start`. Frames go to `mailbox`; each one posted is announced
-    /// on `wake`.
+    /// Starts watching `camera` from capture time `start`. Frames go to `mailbox`; `bell` rings for each
+    /// one.
     ///
     /// # Errors
     /// When the thread cannot be started.
@@ -42,21 +42,20 @@ impl Capture {
         start: CaptureTime,
         pace: Pace,
         mailbox: Arc<Mailbox>,
-        wake: SyncSender<()>,
+        bell: Arc<Bell>,
         shutdown: Shutdown,
     ) -> Result<Self> {
         let camera = camera.clone();
         let thread = std::thread::Builder::new()
             .name(format!("capture {}", camera.id))
             .spawn(move || {
-                match play(&camera, start, pace, &mailbox, &wake, &shutdown) {
+                let _end = EndOnDrop { mailbox: &mailbox, bell: &bell };
+                match play(&camera, start, pace, &mailbox, &bell, &shutdown) {
                     Ok(()) if shutdown.is_requested() => {}
                     Ok(()) => info!(camera = camera.id, "The input is at its end."),
                     // One camera is lost, the others go on.
                     Err(e) => error!(camera = camera.id, "The camera gives no more pictures: {}", chain(&e)),
                 }
-                mailbox.end();
-                let _ = wake.try_send(());
             })
             .map_err(|e| Error::new(Kind::System, "cannot start a capture thread").caused_by(e))?;
         Ok(Self { thread })
@@ -70,12 +69,25 @@ impl Capture {
     }
 }
 
+/// Says that no more frames will come, however the thread ends.
+struct EndOnDrop<'a> {
+    mailbox: &'a Mailbox,
+    bell: &'a Bell,
+}
+
+impl Drop for EndOnDrop<'_> {
+    fn drop(&mut self) {
+        self.mailbox.end();
+        self.bell.ring();
+    }
+}
+
 fn play(
     camera: &CameraPlan,
     start: CaptureTime,
     pace: Pace,
     mailbox: &Mailbox,
-    wake: &SyncSender<()>,
+    bell: &Bell,
     shutdown: &Shutdown,
 ) -> Result<()> {
     let mut source = source::open(&camera.input, start, PICTURES_PER_SECOND)?;
@@ -87,8 +99,7 @@ fn play(
             return Ok(());
         }
         mailbox.post(&mut frame);
-        // A full channel means that the worker has been told already.
-        let _ = wake.try_send(());
+        bell.ring();
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use jiff::tz::TimeZone;
 use toml::Spanned;
 
-use super::{CameraPlan, Input, Plan, broker, rule};
+use super::{CameraPlan, Input, Plan, broker, model, rule};
 use crate::config::{CameraConfig, ConfigFile};
 use crate::error::{Error, Kind, Result};
 use crate::place::is_slug;
@@ -80,7 +80,10 @@ impl Plan {
             zone,
             model: model_folder(file, !matches!(replay, Some(Input::Detections(_))))?,
             runtime: runtime(file)?,
-            threads: threads(file)?,
+            threads: model::threads(file)?,
+            providers: model::providers(file)?,
+            workers: model::workers(file, cameras.len())?,
+            pin: model::pin(file)?,
             broker: broker::plan(file)?,
             storage: file.resolve(storage),
             web: web(file)?,
@@ -147,14 +150,6 @@ fn runtime(file: &ConfigFile) -> Result<Option<PathBuf>> {
     let found = existing(file, "model.runtime", path)
         .map_err(|e| e.help("run `make setup`, which fetches libonnxruntime.so, and leave the key out"))?;
     Ok(Some(found))
-}
-
-fn threads(file: &ConfigFile) -> Result<u16> {
-    let Some(threads) = &file.config.model.threads else { return Ok(1) };
-    match *threads.get_ref() {
-        n @ 1..=64 => Ok(n),
-        n => Err(file.fault("model.threads", threads.span(), format!("{n} threads: expected 1 to 64"))),
-    }
 }
 
 fn web(file: &ConfigFile) -> Result<Option<SocketAddr>> {

@@ -14,8 +14,8 @@ pub(super) const STYLE: &str = include_str!("style.css");
 /// The picture that stands for a case, best first.
 const BEST: [&str; 4] = ["overview", "closeup", "first", "after"];
 
-/// The page, cases in the order given.
-pub(super) fn render(title: &str, cases: &[CaseRecord]) -> String {
+/// The page, cases in the order given; `about` is the line at its foot.
+pub(super) fn render(title: &str, about: &str, cases: &[CaseRecord]) -> String {
     let known: Vec<(&CaseRecord, CaseEvent)> =
         cases.iter().filter_map(|case| Some((case, serde_json::from_str(&case.event).ok()?))).collect();
     let open = known.iter().filter(|(_, event)| event.event_type != EventType::Cleared).count();
@@ -34,7 +34,7 @@ pub(super) fn render(title: &str, cases: &[CaseRecord]) -> String {
     for (case, event) in &known {
         article(&mut html, case, event);
     }
-    html.push_str("</main></body></html>\n");
+    let _ = writeln!(html, "</main><footer class=\"note\">{}</footer></body></html>", escaped(about));
     html
 }
 

@@ -35,10 +35,11 @@ struct Site {
     outbox: Arc<Outbox>,
     evidence_dir: Arc<PathBuf>,
     title: Arc<str>,
+    about: Arc<str>,
 }
 
 /// Serves the page on `listener` until `shutdown` resolves. `evidence_dir` holds the pictures by the names that
-/// the outbox lists; `title` heads the page.
+/// the outbox lists; `title` heads the page, `about` says at its foot what the box looks with.
 ///
 /// # Errors
 /// [`Kind::System`] when the listener fails.
@@ -47,9 +48,11 @@ pub async fn serve(
     outbox: Arc<Outbox>,
     evidence_dir: PathBuf,
     title: &str,
+    about: &str,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<()> {
-    let site = Site { outbox, evidence_dir: Arc::new(evidence_dir), title: title.into() };
+    let site =
+        Site { outbox, evidence_dir: Arc::new(evidence_dir), title: title.into(), about: about.into() };
     let routes = Router::new()
         .route("/", get(list))
         .route("/cases.json", get(cases_json))
@@ -91,7 +94,7 @@ fn is_local(host: &str) -> bool {
 
 async fn list(State(site): State<Site>) -> Response {
     match cases(&site).await {
-        Ok(cases) => Html(page::render(&site.title, &cases)).into_response(),
+        Ok(cases) => Html(page::render(&site.title, &site.about, &cases)).into_response(),
         Err(e) => failed(&e),
     }
 }

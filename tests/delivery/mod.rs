@@ -62,6 +62,9 @@ fn plan(port: u16) -> Plan {
         model: PathBuf::new(),
         runtime: None,
         threads: 1,
+        providers: vec![gridpatrol::detect::Provider::Cpu],
+        workers: 1,
+        pin: false,
         broker: BrokerPlan { host: "127.0.0.1".to_owned(), port, tls_ca: None, login: None },
         storage: PathBuf::new(),
         web: None,
@@ -199,7 +202,7 @@ fn context(plan: &Plan) -> Context {
         status_every: longer,
         ..Tuning::default()
     };
-    Context { plan: Arc::new(plan.clone()), model: Some(model()), started: at(-60.0), tuning }
+    Context { plan: Arc::new(plan.clone()), model: Some(model()), runtime: None, started: at(-60.0), tuning }
 }
 
 /// The daemon's side: an outbox and a session in a runtime of its own.

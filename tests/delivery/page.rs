@@ -23,7 +23,14 @@ fn ask_the_page(requests: &[(&str, &str)]) -> Vec<String> {
             let _ = stopped.await;
         };
         let dir = folder.path().to_owned();
-        let page = tokio::spawn(gridpatrol::web::serve(listener, outbox, dir, "巡格 & test", stopped));
+        let page = tokio::spawn(gridpatrol::web::serve(
+            listener,
+            outbox,
+            dir,
+            "巡格 & test",
+            "nanodet on <cpu>",
+            stopped,
+        ));
         let mut answers = Vec::new();
         for (path, host) in requests {
             let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();

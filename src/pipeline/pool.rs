@@ -1,0 +1,239 @@
+//! The workers: each owns a detector, and together they serve all cameras.
+//!
+//! # Invariants
+//! - A camera is with one worker at a time, so its frames are looked at in order.
+//! - Of the cameras that wait, the one whose look is most overdue is served first: a camera that is looked at
+//!   often never starves one that is looked at seldom.
+//! - A look that fails or is slow holds up no other camera as long as another worker is free.
+//! - An error in handing on stops all workers and is returned.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tracing::warn;
+
+use super::bell::Bell;
+use super::chain::{Chain, Report};
+use super::mailbox::Mailbox;
+use super::pin;
+use crate::detect::Detector;
+use crate::error::{Error, Kind, Result};
+use crate::frame::Frame;
+use crate::shutdown::Shutdown;
+
+/// How long a worker sleeps at most before it looks whether to stop.
+const NAP: Duration = Duration::from_millis(200);
+
+/// When a worker hands something on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// After a look.
+    Look,
+    /// When no more looks are taken.
+    End,
+}
+
+/// One camera as the workers see it.
+#[derive(Debug)]
+pub struct WorkerCamera {
+    /// The camera's chain.
+    pub chain: Chain,
+    /// Where its frames come from.
+    pub mailbox: Arc<Mailbox>,
+    /// When its next look is due; `None` before the first.
+    due: Option<Instant>,
+    /// When it was taken last, counted in takings; breaks ties.
+    taken: u64,
+}
+
+impl WorkerCamera {
+    /// A camera whose frames come through `mailbox`.
+    pub fn new(chain: Chain, mailbox: Arc<Mailbox>) -> Self {
+        Self { chain, mailbox, due: None, taken: 0 }
+    }
+}
+
+/// All cameras that share the workers.
+#[derive(Debug)]
+pub struct Pool {
+    board: Mutex<Board>,
+    bell: Arc<Bell>,
+}
+
+#[derive(Debug)]
+struct Board {
+    /// The cameras; `None` where one is with a worker.
+    seats: Vec<Option<WorkerCamera>>,
+    takings: u64,
+    /// Why all have to stop before their time.
+    failure: Option<Error>,
+    stopped: bool,
+}
+
+/// What a worker is to do next.
+enum Next {
+    Serve(usize, WorkerCamera),
+    Wait,
+    Stop,
+}
+
+impl Pool {
+    /// A pool for `cameras`, whose capture threads ring `bell`.
+    pub fn new(cameras: Vec<WorkerCamera>, bell: Arc<Bell>) -> Self {
+        let seats = cameras.into_iter().map(Some).collect();
+        Self { board: Mutex::new(Board { seats, takings: 0, failure: None, stopped: false }), bell }
+    }
+
+    /// Looks at frames, one worker for each of `detectors`, until stopping is asked for or all inputs are at
+    /// their end. With `pinned`, each worker keeps to a core of its own. After each look `done` gets the chain
+    /// and what changed (often nothing), and once more for each camera at the end; when it cannot keep a report
+    /// all workers stop with its error, since to go on would lose a case. For one camera it is never called
+    /// twice at once.
+    ///
+    /// # Errors
+    /// The error of `done`; [`Kind::System`] when a worker cannot be started or panics.
+    pub fn run(
+        self,
+        detectors: &mut [Box<dyn Detector>],
+        pinned: bool,
+        shutdown: &Shutdown,
+        done: impl Fn(&Chain, Moment, &mut Vec<Report>) -> Result<()> + Sync,
+    ) -> Result<()> {
+        let (pool, done) = (&self, &done);
+        let cores = if pinned { pin::cores() } else { Vec::new() };
+        std::thread::scope(|scope| {
+            let mut workers = Vec::new();
+            for (index, detector) in detectors.iter_mut().enumerate() {
+                let core = (!cores.is_empty()).then(|| cores[index % cores.len()]);
+                let started = std::thread::Builder::new().name(format!("worker {index}")).spawn_scoped(
+                    scope,
+                    move || {
+                        // However this worker ends early, the others are not left waiting for its camera.
+                        let _stop = StopOnPanic(pool);
+                        if let Some(core) = core {
+                            pin::to(core);
+                        }
+                        pool.work(detector.as_mut(), shutdown, done);
+                    },
+                );
+                match started {
+                    Ok(worker) => workers.push(worker),
+                    Err(e) => {
+                        pool.fail(Error::new(Kind::System, "cannot start a worker thread").caused_by(e));
+                    }
+                }
+            }
+            for worker in workers {
+                if worker.join().is_err() {
+                    let what = "a worker thread ended in a panic; this is a fault of the program";
+                    pool.fail(Error::new(Kind::System, what));
+                }
+            }
+        });
+        let board = self.board.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if let Some(failure) = board.failure {
+            return Err(failure);
+        }
+        let mut reports = Vec::new();
+        board.seats.iter().flatten().try_for_each(|camera| done(&camera.chain, Moment::End, &mut reports))
+    }
+
+    /// The loop of one worker.
+    fn work(
+        &self,
+        detector: &mut dyn Detector,
+        shutdown: &Shutdown,
+        done: &(impl Fn(&Chain, Moment, &mut Vec<Report>) -> Result<()> + Sync),
+    ) {
+        let mut frame = Frame::default();
+        let mut reports = Vec::new();
+        while !shutdown.is_requested() {
+            let heard = self.bell.heard();
+            let (seat, mut camera) = match self.next() {
+                Next::Serve(seat, camera) => (seat, camera),
+                Next::Wait => {
+                    self.bell.wait(heard, NAP);
+                    continue;
+                }
+                Next::Stop => break,
+            };
+            let mut kept = Ok(());
+            if camera.mailbox.take(&mut frame) {
+                let began = Instant::now();
+                reports.clear();
+                let looked = camera.chain.frame(&frame, detector, &mut reports);
+                if !matches!(looked, Ok(false)) {
+                    let interval = Duration::from_secs_f64(camera.chain.camera.look_interval_s.max(0.0));
+                    camera.due = Some(began + interval);
+                }
+                match looked {
+                    Ok(true) => kept = done(&camera.chain, Moment::Look, &mut reports),
+                    Ok(false) => {}
+                    // A look that failed is a look that was not taken: the core is not told, so nothing clears.
+                    Err(e) => warn!(camera = camera.chain.camera.id, "A look failed: {e}."),
+                }
+            }
+            // A frame may have come meanwhile, or the input may have ended; others may wait for just that.
+            let waited_for = camera.mailbox.is_fresh() || camera.mailbox.is_drained();
+            self.lock().seats[seat] = Some(camera);
+            if let Err(e) = kept {
+                self.fail(e);
+                return;
+            }
+            if waited_for {
+                self.bell.ring();
+            }
+        }
+    }
+
+    /// Of the cameras with a fresh frame that are with no worker, the one whose look is most overdue.
+    fn next(&self) -> Next {
+        let mut board = self.lock();
+        if board.stopped {
+            return Next::Stop;
+        }
+        let waiting = board.seats.iter().enumerate().filter_map(|(seat, camera)| {
+            let camera = camera.as_ref()?;
+            camera.mailbox.is_fresh().then_some((camera.due, camera.taken, seat))
+        });
+        // No look yet sorts before any time.
+        if let Some((_, _, seat)) = waiting.min()
+            && let Some(mut camera) = board.seats[seat].take()
+        {
+            board.takings += 1;
+            camera.taken = board.takings;
+            return Next::Serve(seat, camera);
+        }
+        let over = board.seats.iter().all(|seat| seat.as_ref().is_some_and(|c| c.mailbox.is_drained()));
+        if over { Next::Stop } else { Next::Wait }
+    }
+
+    /// Stops all workers; the first reason is the one that counts.
+    fn fail(&self, error: Error) {
+        let mut board = self.lock();
+        board.stopped = true;
+        board.failure.get_or_insert(error);
+        drop(board);
+        self.bell.ring();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Board> {
+        // Cameras are moved in and out whole; a thread that died while holding the lock left nothing half-done.
+        self.board.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Stops the pool when its worker panics: the camera it had is lost, and with it the right to go on.
+struct StopOnPanic<'a>(&'a Pool);
+
+impl Drop for StopOnPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.lock().stopped = true;
+            self.0.bell.ring();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
