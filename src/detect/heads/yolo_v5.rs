@@ -49,7 +49,7 @@ impl Decode for YoloV5 {
         for (anchor, row) in data.chunks_exact(5 + self.classes).enumerate() {
             let objectness = row[4];
             // A product with a score of at most 1 reaches it only where the objectness does.
-            if !(objectness >= ask.min_score) || !any_reaches(&row[5..], ask.min_score) {
+            if objectness < ask.min_score || !any_reaches(&row[5..], ask.min_score) {
                 continue;
             }
             for (class, score) in row[5..].iter().enumerate() {

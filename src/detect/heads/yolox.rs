@@ -46,10 +46,7 @@ impl Decode for Yolox {
             for (cell, (anchor, row)) in rows.by_ref().take(columns * lines).enumerate() {
                 let objectness = row[4];
                 // A product with a score of at most 1 reaches it only where the objectness does.
-                if !(objectness >= ask.min_score) {
-                    continue;
-                }
-                if !any_reaches(&row[5..], ask.min_score) {
+                if objectness < ask.min_score || !any_reaches(&row[5..], ask.min_score) {
                     continue;
                 }
                 let (x, y) = ((cell % columns) as f32, (cell / columns) as f32);
