@@ -45,7 +45,8 @@ fn main() {
     });
     ratio("clip 768x576", &frames, &mut detector, &mut whole);
     let frames: Vec<Frame> = frames.iter().map(enlarged).collect();
-    ratio("1080p I420", &frames, &mut detector, &mut WholeLoop::new(&plan, &detector));
+    let mut whole = WholeLoop::new(&plan, &detector);
+    ratio("1080p I420", &frames, &mut detector, &mut whole);
 }
 
 /// `frame` at 1080p, every pixel taken from the nearest.
