@@ -3,4 +3,5 @@
 
 pub mod agreement;
 pub mod average_precision;
+pub mod labels;
 pub mod sample;
