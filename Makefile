@@ -10,10 +10,10 @@ CASES_SEEDS ?= 200
 
 say = @printf '\n== %s\n'
 
-.PHONY: help setup test-setup openvino demo build test fmt lint deny doc unit bench cases clean
+.PHONY: help setup test-setup openvino arm64 demo build test fmt lint deny doc unit bench cases calibrate-check clean
 
 help: ## List the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | awk -F'\t' '{ printf "make %-12s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | awk -F'\t' '{ printf "make %-16s %s\n", $$1, $$2 }'
 
 setup: ## Fetch ONNX Runtime (pinned) and check the build tools; does nothing the second time
 	@scripts/setup.sh
@@ -61,6 +61,10 @@ bench: setup ## Run the benchmarks
 cases: ## Print the scoreboard: scripted streets with a known truth (CASES_SEEDS=200)
 	$(say) 'Cases'
 	cargo bench --locked --bench cases -- $(CASES_SEEDS)
+
+calibrate-check: build ## Rebuild the FP32 model, quantise it, judge it, and see a bad one refused (minutes)
+	$(say) 'Calibrate'
+	scripts/calibrate-check.sh
 
 clean: ## Remove what was built and what set-up fetched
 	cargo clean

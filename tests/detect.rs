@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use gridpatrol::calibrate::average_precision::{Found, Truth, average_precision};
 use gridpatrol::clock::CaptureTime;
 use gridpatrol::detect::heads::Candidate;
 use gridpatrol::detect::model::Model;
@@ -86,46 +87,13 @@ fn detector() -> std::sync::MutexGuard<'static, Option<OnnxDetector>> {
     guard
 }
 
-/// Person AP50 as tests/data/make_reference.py has it.
-fn average_precision(mut found: Vec<(f32, usize, BBox)>, labels: &Labels) -> f64 {
-    found.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let mut used = std::collections::HashSet::new();
-    let mut outcome = Vec::new();
-    for (_, frame, bbox) in found {
-        let free = labels.frames[&frame].iter().enumerate().filter(|(k, _)| !used.contains(&(frame, *k)));
-        let best = free.map(|(k, person)| (bbox.iou(&person.bbox), k)).max_by(|a, b| a.0.total_cmp(&b.0));
-        match best {
-            Some((iou, k)) if iou >= 0.5 => {
-                used.insert((frame, k));
-                if labels.frames[&frame][k].ignore == 0 {
-                    outcome.push(true);
-                }
-            }
-            _ => outcome.push(false),
-        }
-    }
-    let total = labels.frames.values().flatten().filter(|person| person.ignore == 0).count() as f64;
-    let (mut hits, mut curve) = (0.0, Vec::new());
-    for (at, hit) in outcome.iter().enumerate() {
-        hits += f64::from(u8::from(*hit));
-        curve.push((hits / total, hits / (at + 1) as f64));
-    }
-    let (mut area, mut best, mut right) = (0.0, 0.0_f64, None);
-    for (recall, precision) in curve.into_iter().rev() {
-        area += right.map_or(0.0, |(r, p): (f64, f64)| (r - recall) * p);
-        best = best.max(precision);
-        right = Some((recall, best));
-    }
-    area + right.map_or(0.0, |(r, p)| r * p)
-}
-
 #[test]
 fn persons_are_found_as_well_as_python_finds_them() {
     let (reference, labels): (_, Labels) = (reference(), data("vtest_person_labels.json"));
     let mut guard = detector();
     let detector = guard.as_mut().unwrap();
     let person = detector.vocabulary().find("person").unwrap();
-    let mut found = Vec::new();
+    let (mut found, mut truth) = (Vec::new(), Vec::new());
     for (at, frame) in frames(|at| labels.frames.contains_key(&at)) {
         let mut detections = Vec::new();
         let whole = BBox { x1: 0.0, y1: 0.0, x2: 1.0, y2: 1.0 };
@@ -133,10 +101,12 @@ fn persons_are_found_as_well_as_python_finds_them() {
         let (w, h) = (frame.width as f32, frame.height as f32);
         for Detection { score, bbox, .. } in detections.into_iter().filter(|d| d.label == person) {
             let pixels = BBox { x1: bbox.x1 * w, y1: bbox.y1 * h, x2: bbox.x2 * w, y2: bbox.y2 * h };
-            found.push((score, at, pixels));
+            found.push(Found { picture: truth.len(), score, bbox: pixels });
         }
+        let persons = labels.frames[&at].iter();
+        truth.push(persons.map(|p| Truth { bbox: p.bbox, ignore: p.ignore == 1 }).collect());
     }
-    let ap50 = average_precision(found, &labels);
+    let ap50 = average_precision(&found, &truth, 0.5).unwrap();
     println!("person AP50 {ap50:.4}, Python {:.4}", reference.ap50);
     assert!((ap50 - reference.ap50).abs() <= 0.01, "AP50 {ap50:.4}, Python gives {:.4}", reference.ap50);
     assert!(ap50 >= 0.93, "AP50 {ap50:.4}");

@@ -3,9 +3,10 @@
 #
 #     models/rebuild/rebuild.sh OUT
 #
-# Writes OUT/nanodet_g_416.onnx (FP32) and OUT/nanodet_g_416_int8.onnx; OUT/scratch holds what was fetched and may be
-# removed afterwards. Needs Python 3.11 or later with venv, npm, and Debian's package opencv-doc, whose pictures and
-# clip calibrate the quantisation.
+# Writes OUT/nanodet_g_416.onnx (FP32) and OUT/nanodet_g_416_int8.onnx, and OUT/nanodet-g-416-fp32, the FP32 weights as
+# a model's folder for `gridpatrol calibrate int8`; OUT/scratch holds what was fetched and may be removed afterwards.
+# Needs Python 3.11 or later with venv, npm, and Debian's package opencv-doc, whose pictures and clip calibrate the
+# quantisation.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -55,6 +56,14 @@ echo "== Quantise"
 venv/bin/python "$here/quantise.py" "$out/nanodet_g_416.onnx" "$out/nanodet_g_416_int8.onnx" \
     inputs/vtest.avi inputs/bikes.mp4 inputs/messi5.jpg inputs/basketball1.png inputs/building.jpg \
     inputs/home.jpg inputs/leuvenA.jpg inputs/fruits.jpg inputs/licenseplate_motion.jpg
+
+echo "== FP32 as a model's folder"
+fp32=$out/nanodet-g-416-fp32
+mkdir -p "$fp32"
+cp "$out/nanodet_g_416.onnx" "$here/../nanodet-g-416/coco80.txt" "$fp32/"
+sed -e 's/^name = .*/name = "nanodet-g-416-fp32"/' -e 's/^file = .*/file = "nanodet_g_416.onnx"/' \
+    -e "s/^sha256 = .*/sha256 = \"$(sha256sum "$out/nanodet_g_416.onnx" | cut -d' ' -f1)\"/" \
+    -e 's/converted to ONNX and quantised by/converted to ONNX by/' "$manifest" >"$fp32/model.toml"
 
 wanted=$(sed -n 's/^sha256 = "\([0-9a-f]*\)"$/\1/p' "$manifest")
 found=$(sha256sum "$out/nanodet_g_416_int8.onnx" | cut -d' ' -f1)

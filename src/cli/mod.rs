@@ -1,5 +1,6 @@
 //! The command line, one verb a file.
 
+pub mod calibrate;
 pub mod check;
 pub mod demo;
 pub mod detect;
@@ -50,6 +51,8 @@ pub enum Verb {
     Check(check::Args),
     /// Detect objects in pictures.
     Detect(detect::Args),
+    /// Fit a model to the streets that it will watch.
+    Calibrate(calibrate::Args),
     /// List or verify models.
     Models(models::Args),
     /// Print a JSON Schema.
@@ -68,6 +71,7 @@ impl Cli {
             Verb::Demo(args) => demo::run(&args),
             Verb::Check(args) => check::run(&args),
             Verb::Detect(args) => detect::run(&args),
+            Verb::Calibrate(args) => calibrate::run(&args),
             Verb::Models(args) => models::run(&args),
             Verb::Schema(args) => schema::run(&args),
         }

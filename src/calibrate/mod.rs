@@ -1,0 +1,16 @@
+//! Fitting a model to the streets that it will watch, and proving the result.
+//!
+//! To INT8: [`recording`] takes frames that differ ([`sample`]) out of recordings, [`quantise`] has ONNX Runtime's
+//! quantiser make the smaller graph, [`judge`] compares it with the graph it came from by [`agreement`] of boxes
+//! and [`average_precision`] ([`labels`], [`labelled`]), [`folder`] makes a model of it, and [`report`] says what was done.
+
+pub mod agreement;
+pub mod average_precision;
+pub mod folder;
+pub mod judge;
+pub mod labelled;
+pub mod labels;
+pub mod quantise;
+pub mod recording;
+pub mod report;
+pub mod sample;
