@@ -160,6 +160,11 @@ pub struct ModelConfig {
     /// puts it, then beside the program.
     #[schemars(with = "Option<PathBuf>")]
     pub runtime: Option<Spanned<PathBuf>>,
+    /// The score map of this model, as `gridpatrol calibrate scores` writes it, e.g.
+    /// `calibration/scores.toml`. Detection scores are then probabilities, and the thresholds that it
+    /// recommends are the defaults of the rules. Default: scores as the model gives them.
+    #[schemars(with = "Option<PathBuf>")]
+    pub scores: Option<Spanned<PathBuf>>,
     /// Threads for one inference. Default 1, which serves several cameras best.
     #[schemars(with = "Option<u16>")]
     pub threads: Option<Spanned<u16>>,
@@ -230,6 +235,9 @@ pub struct CameraConfig {
     /// What part of the picture a look examines. Default `whole`.
     #[serde(default)]
     pub look_at: LookAt,
+    /// The score map of this camera, in place of `model.scores`.
+    #[schemars(with = "Option<PathBuf>")]
+    pub scores: Option<Spanned<PathBuf>>,
     /// What is watched for where.
     #[serde(default, rename = "zone")]
     pub zones: Vec<ZoneConfig>,

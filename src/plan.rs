@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use jiff::tz::TimeZone;
 
+use crate::calibrate::score_file::Scores;
 use crate::case::catalog::Kind as CaseKind;
 use crate::config::{GridProfile, LookAt};
 use crate::detect::{Provider, Setup};
@@ -76,6 +77,8 @@ pub struct CameraPlan {
     pub look_interval_s: f64,
     /// What part of the picture a look examines.
     pub look_at: LookAt,
+    /// What its detector's scores are worth; `None` takes them as they are.
+    pub scores: Option<Scores>,
     /// All rules of all its zones.
     pub rules: Vec<RulePlan>,
 }

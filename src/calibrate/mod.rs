@@ -3,14 +3,22 @@
 //! To INT8: [`recording`] takes frames that differ ([`sample`]) out of recordings, [`quantise`] has ONNX Runtime's
 //! quantiser make the smaller graph, [`judge`] compares it with the graph it came from by [`agreement`] of boxes
 //! and [`average_precision`] ([`labels`], [`labelled`]), [`folder`] makes a model of it, and [`report`] says what was done.
+//!
+//! Scores: [`scores`] matches detections with [`labels`] and fits a curve to them by [`isotonic`] regression or
+//! [`platt`]'s sigmoid, [`reliability`] measures and draws how good it is, [`score_file`] keeps it for the runtime.
 
 pub mod agreement;
 pub mod average_precision;
 pub mod folder;
+pub mod isotonic;
 pub mod judge;
 pub mod labelled;
 pub mod labels;
+pub mod platt;
 pub mod quantise;
 pub mod recording;
+pub mod reliability;
 pub mod report;
 pub mod sample;
+pub mod score_file;
+pub mod scores;

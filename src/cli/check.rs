@@ -32,6 +32,7 @@ pub fn run(args: &Args) -> Result<()> {
     let mut plan = Plan::new(&file)?;
     let detector = OnnxDetector::with(&Model::load(&plan.model)?, &plan.setup())?;
     plan.check_labels(detector.vocabulary(), &detector.identity().name)?;
+    plan.check_scores(detector.identity())?;
     for camera in &plan.cameras {
         source::open(&camera.input, CaptureTime::default(), 1.0)?;
     }

@@ -86,6 +86,7 @@ fn detectors(plan: &mut Plan) -> Result<Vec<Box<dyn Detector>>> {
     let opened = OnnxDetector::several(&plan.model, &plan.setup(), plan.workers)?;
     if let Some(first) = opened.first() {
         plan.check_labels(first.vocabulary(), &first.identity().name)?;
+        plan.check_scores(first.identity())?;
         info!(
             model = first.identity().name,
             workers = opened.len(),

@@ -115,6 +115,7 @@ impl<'a> Replay<'a> {
             Input::Video(_) | Input::Pictures(_) => {
                 let detector = OnnxDetector::with(&Model::load(&plan.model)?, &plan.setup())?;
                 plan.check_labels(detector.vocabulary(), &detector.identity().name)?;
+                plan.check_scores(detector.identity())?;
                 Some(detector)
             }
         };

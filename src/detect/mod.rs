@@ -11,6 +11,7 @@ mod onnx;
 pub mod onnx_file;
 pub mod preprocess;
 pub mod provider;
+pub mod score_map;
 pub mod session;
 pub mod tensor;
 

@@ -5,6 +5,7 @@ use jiff::tz::TimeZone;
 use super::views::Views;
 use crate::case::{Change, Happening};
 use crate::clock::CaptureTime;
+use crate::detect::score_map::ScoreMap;
 use crate::detect::{Detection, Detector, Vocabulary};
 use crate::error::Result;
 use crate::evidence::{self, Evidence, Facts, Role};
@@ -31,6 +32,7 @@ pub struct Chain {
     /// Its core.
     pub judge: Judge,
     gate: Gate,
+    scores: Option<ScoreMap>,
     zone: TimeZone,
     views: Views,
     detections: Vec<Detection>,
@@ -42,6 +44,7 @@ impl Chain {
     /// The chain of `camera` on the box of `plan`, for detections labelled by `vocabulary`.
     pub fn new(plan: &Plan, camera: &CameraPlan, vocabulary: Vocabulary) -> Self {
         Self {
+            scores: camera.scores.as_ref().map(|scores| scores.map(&vocabulary)),
             judge: Judge::new(&plan.source(), camera, vocabulary),
             gate: Gate::new(camera.look_interval_s),
             zone: plan.zone.clone(),
@@ -84,7 +87,13 @@ impl Chain {
         if !self.gate.admit(frame.captured) {
             return Ok(false);
         }
-        self.views.look(frame, detector, self.judge.least_score(), &mut self.detections)?;
+        let least = self.judge.least_score();
+        // Rules speak of probabilities, the detector of raw scores: it is asked for all that may get there.
+        let floor = self.scores.as_ref().map_or(least, |scores| scores.floor(least));
+        self.views.look(frame, detector, floor, &mut self.detections)?;
+        if let Some(scores) = &self.scores {
+            scores.apply(&mut self.detections, least);
+        }
         self.looks += 1;
         let look = Look { at: frame.captured, view: View::Clear, detections: &self.detections };
         self.judge.look(&look, &mut self.happenings);

@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 use toml::Spanned;
 
 use super::{CameraPlan, Input, Plan, broker, model, rule};
+use crate::calibrate::score_file::Scores;
 use crate::config::{CameraConfig, ConfigFile};
 use crate::error::{Error, Kind, Result};
 use crate::place::is_slug;
@@ -19,8 +20,8 @@ const LOOKS_PER_SECOND: f64 = 5.0;
 const DEFAULT_MODEL: &str = "models/nanodet-g-416";
 
 impl Plan {
-    /// Checks `file` and works out what it means. Reads no other file than the configuration, but looks
-    /// whether those that it names are there.
+    /// Checks `file` and works out what it means. Reads no other files than the configuration and its score
+    /// maps, but looks whether those that it names are there.
     ///
     /// # Errors
     /// [`Kind::Config`] with the line and key at fault.
@@ -202,6 +203,7 @@ fn camera_plan(
         let what = format!("camera `{id}` has no zone: expected at least one [[camera.zone]]");
         return Err(file.fault("camera.zone", camera.id.span(), what));
     }
+    let scores = scores(file, camera, replay)?;
     let mut rules = Vec::new();
     let mut names: Vec<&str> = Vec::new();
     for zone in &camera.zones {
@@ -210,16 +212,33 @@ fn camera_plan(
             return Err(file.fault("camera.zone.id", zone.id.span(), what));
         }
         names.push(zone.id.get_ref());
-        rules.extend(rule::plans(file, zone, calendar)?);
+        rules.extend(rule::plans(file, zone, calendar, scores.as_ref())?);
     }
     Ok(CameraPlan {
         name: camera.name.clone().unwrap_or_else(|| id.clone()),
         input: replay.map_or_else(|| input(file, &camera.source), |input| Ok(input.clone()))?,
         look_interval_s: 1.0 / looks_per_second,
         look_at: camera.look_at,
+        scores,
         rules,
         id,
     })
+}
+
+/// The score map of `camera`: its own, or the model's. A file of detections has none: nobody says which model
+/// they are from.
+fn scores(file: &ConfigFile, camera: &CameraConfig, replay: Option<&Input>) -> Result<Option<Scores>> {
+    if matches!(replay, Some(Input::Detections(_))) {
+        return Ok(None);
+    }
+    let (key, path) = match (&camera.scores, &file.config.model.scores) {
+        (Some(path), _) => ("camera.scores", path),
+        (None, Some(path)) => ("model.scores", path),
+        (None, None) => return Ok(None),
+    };
+    let found = existing(file, key, path)
+        .map_err(|e| e.help("make it with `gridpatrol calibrate scores`, or leave the key out"))?;
+    Scores::read(&found).map(Some)
 }
 
 fn input(file: &ConfigFile, source: &Spanned<String>) -> Result<Input> {

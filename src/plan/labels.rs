@@ -1,7 +1,7 @@
-//! Whether a model can see what the rules ask for.
+//! Whether a model can see what the rules ask for, and whether its scores are those that were calibrated.
 
 use super::Plan;
-use crate::detect::Vocabulary;
+use crate::detect::{ModelIdentity, Vocabulary};
 use crate::error::{Error, Kind, Result};
 
 impl Plan {
@@ -38,5 +38,14 @@ impl Plan {
             }
         }
         Ok(())
+    }
+
+    /// Checks that every score map was fitted on the model `model`. Without this a map's probabilities mean
+    /// nothing, so it comes before the first look.
+    ///
+    /// # Errors
+    /// [`Kind::Config`] that names the file of the map and both models.
+    pub fn check_scores(&self, model: &ModelIdentity) -> Result<()> {
+        self.cameras.iter().filter_map(|camera| camera.scores.as_ref()).try_for_each(|s| s.check_model(model))
     }
 }

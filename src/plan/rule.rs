@@ -5,6 +5,7 @@ use toml::Spanned;
 
 use super::build::slug;
 use super::{Condition, RulePlan};
+use crate::calibrate::score_file::Scores;
 use crate::case::catalog::{CATALOG, Kind, RuleDefaults};
 use crate::config::{ConfigFile, RuleConfig, ZoneConfig};
 use crate::error::Result;
@@ -16,11 +17,13 @@ const MAX_DWELL_S: f64 = 366.0 * 86_400.0;
 /// Longest time to clear, a day.
 const MAX_CLEAR_S: f64 = 86_400.0;
 
-/// All rules that are on in `zone`.
+/// All rules that are on in `zone`. Where the configuration sets no score, the threshold that `scores`
+/// recommends takes the place of the catalogue's.
 pub(super) fn plans(
     file: &ConfigFile,
     zone: &ZoneConfig,
     calendar: &(Calendar, TimeZone),
+    scores: Option<&Scores>,
 ) -> Result<Vec<RulePlan>> {
     let id = slug(file, "camera.zone.id", &zone.id)?;
     let zone_kind = zone.kind.get_ref();
@@ -56,7 +59,7 @@ pub(super) fn plans(
         let change = zone.rules.iter().find(|(slug, _)| *slug.get_ref() == kind.slug);
         let change = change.map_or(&untouched, |(_, change)| change);
         if change.enabled != Some(false) {
-            let checked = Checked { file, kind, change };
+            let checked = Checked { file, kind, change, scores };
             plans.push(RulePlan {
                 zone: id.clone(),
                 grid: grid.clone(),
@@ -80,6 +83,7 @@ struct Checked<'a> {
     file: &'a ConfigFile,
     kind: &'static Kind,
     change: &'a RuleConfig,
+    scores: Option<&'a Scores>,
 }
 
 impl Checked<'_> {
@@ -102,7 +106,13 @@ impl Checked<'_> {
     fn score(&self) -> Result<f32> {
         let (RuleDefaults::Dwell { score, .. } | RuleDefaults::Count { score, .. }) = &self.kind.rule;
         match &self.change.score {
-            None => Ok(*score),
+            None => {
+                let recommended = match self.scores {
+                    Some(scores) => scores.threshold(&self.labels()?),
+                    None => None,
+                };
+                Ok(recommended.map_or(*score, |recommended| recommended.clamp(0.05, 1.0)))
+            }
             Some(given) if (0.05..=1.0).contains(given.get_ref()) => Ok(*given.get_ref()),
             Some(given) => {
                 Err(self.fault("score", given, format!("a score of {}: expected 0.05 to 1", given.get_ref())))

@@ -74,6 +74,7 @@ fn plan(port: u16) -> Plan {
             input: Input::Video(PathBuf::new()),
             look_interval_s: 0.2,
             look_at: Default::default(),
+            scores: None,
             rules: vec![rule("illegal_parking", "410102007003012"), rule("crowd", "410102007003013")],
         }],
     }
