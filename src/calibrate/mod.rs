@@ -5,10 +5,11 @@
 //! and [`average_precision`] ([`labels`], [`labelled`]), [`folder`] makes a model of it, and [`report`] says what was done.
 //!
 //! Scores: [`scores`] matches detections with [`labels`] and fits a curve to them by [`isotonic`] regression or
-//! [`platt`]'s sigmoid, [`reliability`] measures and draws how good it is, [`score_file`] keeps it for the runtime.
+//! [`platt`]'s sigmoid, [`reliability`] measures how good it is, [`diagram`] draws that, [`score_file`] keeps it for the runtime.
 
 pub mod agreement;
 pub mod average_precision;
+pub mod diagram;
 pub mod folder;
 pub mod isotonic;
 pub mod judge;

@@ -10,7 +10,7 @@ mod search;
 mod store;
 mod subject;
 mod take;
-mod text;
+pub(crate) mod text;
 
 pub use caption::Facts;
 pub use encode::MAX_BYTES;

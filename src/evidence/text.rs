@@ -17,7 +17,7 @@ const BASELINE: f32 = 1.0;
 const MISSING_ADVANCE: f32 = 0.7;
 
 /// Width of `text` in pixels at `size` pixels to the em.
-pub(super) fn width(text: &str, size: f32) -> f32 {
+pub(crate) fn width(text: &str, size: f32) -> f32 {
     text.chars().map(|c| advance(c, size)).sum()
 }
 
@@ -32,7 +32,7 @@ pub(super) fn advance(c: char, size: f32) -> f32 {
 /// Draws `text` with its line's top left corner at `left`, `top`, in pixels. What lies outside is left out. A
 /// character that the font does not have becomes a hollow box, so that a reader sees that something stood
 /// there.
-pub(super) fn draw(picture: &mut RgbImage, text: &str, (left, top): (f32, f32), size: f32, colour: Rgb<u8>) {
+pub(crate) fn draw(picture: &mut RgbImage, text: &str, (left, top): (f32, f32), size: f32, colour: Rgb<u8>) {
     let baseline = top + BASELINE * size;
     let mut x = left;
     for c in text.chars() {

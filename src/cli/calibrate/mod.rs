@@ -1,6 +1,7 @@
 //! `gridpatrol calibrate`: fit a model to the streets that it will watch.
 
 pub mod int8;
+pub mod scores;
 
 use clap::Subcommand;
 
@@ -9,8 +10,9 @@ use crate::error::Result;
 /// Fit a model to the streets that it will watch.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Example:
+Examples:
   gridpatrol calibrate int8 --model models/my-model-fp32 --from recordings/gate.mp4
+  gridpatrol calibrate scores --labels labels.json --pictures photos --out calibration/scores.toml
 
 calibration/README.md describes what is measured and what is written.")]
 pub struct Args {
@@ -24,6 +26,8 @@ pub struct Args {
 pub enum Action {
     /// Quantise a model to INT8 and judge the result.
     Int8(int8::Args),
+    /// Fit what scores are worth, and recommend thresholds.
+    Scores(scores::Args),
 }
 
 /// Fits.
@@ -33,5 +37,6 @@ pub enum Action {
 pub fn run(args: &Args) -> Result<()> {
     match &args.action {
         Action::Int8(args) => int8::run(args),
+        Action::Scores(args) => scores::run(args),
     }
 }
