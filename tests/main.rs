@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, unreachable_pub)]
 
 mod calibrate;
+mod calibrate_scores;
 mod cases;
 mod cli;
 mod clip;

@@ -227,3 +227,107 @@ fn wrong(path: &Path, what: impl std::fmt::Display) -> Error {
         "make it with `gridpatrol calibrate scores` for the model that runs, or take the key `scores` out",
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detect::{BBox, Detection, Label};
+
+    const TEXT: &str = r#"
+version = 1
+[model]
+name = "a"
+sha256 = "00ff"
+[sample]
+made = "2026-11-24T10:00:00Z"
+labels = "labels.json"
+pictures = 12
+boxes = 71
+least_score = 0.05
+iou = 0.5
+precision = 0.8
+min_recall = 0.5
+[class.car]
+method = "isotonic"
+points = [[0.1, 0.02], [0.4, 0.6], [0.9, 0.97]]
+threshold = 0.6
+precision = 0.8
+recall = 0.7
+detections = 300
+right = 150
+folds = 5
+ece_before = 0.1
+ece_after = 0.05
+brier_before = 0.2
+brier_after = 0.1
+[class.truck]
+method = "platt"
+slope = 1.5
+offset = -0.25
+precision = 0.7
+recall = 0.7
+detections = 100
+right = 50
+folds = 5
+ece_before = 0.1
+ece_after = 0.05
+brier_before = 0.2
+brier_after = 0.1
+[left_out]
+bus = "3 detections"
+"#;
+
+    fn parse(text: &str) -> Result<Scores> {
+        Scores::parse(Path::new("cal.toml"), text)
+    }
+
+    #[test]
+    fn a_map_comes_back_from_its_file_as_it_went_in() {
+        let read = parse(TEXT).unwrap();
+        let written = toml::to_string(&read.file).unwrap();
+        assert_eq!(parse(&written).unwrap(), read);
+        let vocabulary = Vocabulary::new(vec!["car".to_owned(), "truck".to_owned()]);
+        let mut look = vec![Detection { label: Label(0), score: 0.4, bbox: BBox::default() }];
+        read.map(&vocabulary).apply(&mut look, 0.0);
+        assert!((look[0].score - 0.6).abs() < 1e-6);
+    }
+
+    #[test]
+    fn another_models_map_is_refused_and_both_are_named() {
+        let model = |sha256: &str| ModelIdentity { name: "b".to_owned(), sha256: sha256.to_owned() };
+        let scores = parse(TEXT).unwrap();
+        assert!(scores.check_model(&model("00ff")).is_ok());
+        let error = scores.check_model(&model("11ee")).unwrap_err();
+        let said = error.to_string();
+        assert_eq!((error.kind(), error.exit_code()), (Kind::Config, 2));
+        assert!(
+            ["cal.toml", "a (sha256 00ff", "b (sha256 11ee"].iter().all(|part| said.contains(part)),
+            "{said}"
+        );
+    }
+
+    #[test]
+    fn a_rule_takes_a_recommendation_only_if_all_its_labels_have_one() {
+        let scores = parse(TEXT).unwrap();
+        assert_eq!(scores.threshold(&["car".to_owned()]), Some(0.6));
+        assert_eq!(scores.threshold(&["car".to_owned(), "truck".to_owned()]), None);
+        assert_eq!(scores.threshold(&["bus".to_owned()]), None);
+    }
+
+    #[test]
+    fn a_file_that_is_no_score_map_is_refused_with_the_key_at_fault() {
+        for (from, to, part) in [
+            ("version = 1", "version = 2", "version 2"),
+            ("version = 1", "version = 1\nmood = 3", "mood"),
+            ("[0.4, 0.6]", "[0.4, 0.01]", "class.car: points"),
+            ("slope = 1.5", "slope = -1.5", "class.truck: slope"),
+            ("slope = 1.5\n", "", "class.truck: expected slope"),
+            ("threshold = 0.6", "threshold = 6.0", "class.car.threshold"),
+            ("least_score = 0.05", "least_score = nan", "sample.least_score"),
+        ] {
+            assert!(TEXT.contains(from), "{from}");
+            let said = parse(&TEXT.replacen(from, to, 1)).unwrap_err().to_string();
+            assert!(said.contains("cal.toml") && said.contains(part), "`{said}` does not say `{part}`");
+        }
+    }
+}

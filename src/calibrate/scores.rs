@@ -22,7 +22,7 @@ pub enum Method {
     Isotonic,
     /// A sigmoid; does with tens.
     Platt,
-    /// Platt below 200 examples, isotonic from there.
+    /// Platt below 200 examples, isotonic from there; they count as twice the scarcer outcome.
     Auto,
 }
 
@@ -37,10 +37,12 @@ const FOLDS: usize = 5;
 pub const MATCH_IOU: f32 = 0.5;
 
 impl Method {
-    /// What `auto` means for so many examples.
-    pub fn resolved(self, examples: usize) -> Self {
+    /// What `auto` means for these examples. They count as twice the scarcer outcome: many hundreds of wrong
+    /// detections with low scores say nothing of where scores begin to be right.
+    pub fn resolved(self, examples: &[Example]) -> Self {
+        let right = examples.iter().filter(|example| example.right).count();
         match self {
-            Self::Auto if examples < ISOTONIC_FROM => Self::Platt,
+            Self::Auto if 2 * right.min(examples.len() - right) < ISOTONIC_FROM => Self::Platt,
             Self::Auto => Self::Isotonic,
             chosen => chosen,
         }
@@ -53,7 +55,7 @@ pub fn fit(examples: &[Example], method: Method) -> Option<Curve> {
     if examples.len() < MIN_EXAMPLES || right < MIN_EACH || examples.len() - right < MIN_EACH {
         return None;
     }
-    match method.resolved(examples.len()) {
+    match method.resolved(examples) {
         Method::Isotonic => isotonic::fit(examples),
         Method::Platt | Method::Auto => platt::fit(examples),
     }
@@ -130,7 +132,7 @@ pub fn fit_class(
 ) -> Result<Fitted, String> {
     let all: Vec<Example> = pictures.iter().flatten().copied().collect();
     let right = all.iter().filter(|example| example.right).count();
-    let method = method.resolved(all.len());
+    let method = method.resolved(&all);
     let Some(curve) = fit(&all, method) else {
         return Err(format!(
             "{} detections, {right} of them right: expected at least {MIN_EXAMPLES}, {MIN_EACH} right and \
