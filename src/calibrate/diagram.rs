@@ -110,8 +110,8 @@ fn series(picture: &mut RgbImage, (x0, y0): (i64, i64), bins: &[Bin], colour: Rg
             (x0 + along(bin.score), y0 + SIDE - along(bin.right), bin.count)
         })
         .collect();
-    for [a, b] in dots.array_windows() {
-        line(picture, (a.0, a.1), (b.0, b.1), 2, colour);
+    for pair in dots.windows(2) {
+        line(picture, (pair[0].0, pair[0].1), (pair[1].0, pair[1].1), 2, colour);
     }
     for (x, y, count) in dots {
         disc(picture, (x, y), 3 + (count as f64).sqrt().min(6.0) as i64, colour);

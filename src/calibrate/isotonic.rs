@@ -67,12 +67,12 @@ fn pooled(examples: &[Example]) -> Vec<Block> {
 /// Joins the neighbours that differ least until there are few.
 fn thinned(mut blocks: Vec<Block>) -> Vec<Block> {
     while blocks.len() > MAX_POINTS {
-        let cost = |pair: &[Block; 2]| {
-            let [a, b] = *pair;
+        let cost = |pair: &[Block]| {
+            let (a, b) = (pair[0], pair[1]);
             // What joining adds to the squared error.
             a.weight * b.weight / (a.weight + b.weight) * (a.chance() - b.chance()).powi(2)
         };
-        let pairs = blocks.array_windows().map(cost).enumerate();
+        let pairs = blocks.windows(2).map(cost).enumerate();
         let Some((at, _)) = pairs.min_by(|a, b| a.1.total_cmp(&b.1)) else { break };
         let next = blocks.remove(at + 1);
         blocks[at].join(next);

@@ -285,8 +285,8 @@ fn sorted(path: &Path, classes: Vec<String>, named: Vec<(PictureName, Vec<Labell
     let mut pictures: Vec<LabelledPicture> =
         named.into_iter().map(|(picture, boxes)| LabelledPicture { picture, boxes }).collect();
     pictures.sort_by(|a, b| a.picture.cmp(&b.picture));
-    if let Some([twice, _]) = pictures.array_windows().find(|[a, b]| a.picture == b.picture) {
-        return Err(wrong(path, format!("{} is there twice", twice.picture)));
+    if let Some(twice) = pictures.windows(2).find(|pair| pair[0].picture == pair[1].picture) {
+        return Err(wrong(path, format!("{} is there twice", twice[0].picture)));
     }
     if let Some(nameless) = classes.iter().position(|name| name.trim().is_empty()) {
         return Err(wrong(path, format!("class {nameless} has no name")));

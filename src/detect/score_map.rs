@@ -101,7 +101,7 @@ impl Curve {
                 {
                     return Err("points: expected 1 to 1000 pairs of numbers of 0 to 1".to_owned());
                 }
-                if points.array_windows().any(|[a, b]| a.0 >= b.0 || a.1 > b.1) {
+                if points.windows(2).any(|pair| pair[0].0 >= pair[1].0 || pair[0].1 > pair[1].1) {
                     return Err(
                         "points: expected scores that rise and probabilities that do not fall".to_owned()
                     );
