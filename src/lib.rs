@@ -25,6 +25,7 @@
 //! - [`outbox`] the durable queue, [`mqtt`] topics, messages, the session with the broker;
 //! - [`web`] the status page;
 //! - [`daemon`] all of it, started and stopped together; [`demo`] a broker and a subscriber to show it;
+//! - [`bench`] what it costs on this box;
 //! - [`cli`] the verbs; [`clock`], [`shutdown`], [`telemetry`] and [`error`] around it all.
 //!
 //! Threads: one capture thread per camera writes the latest frame into a mailbox; one worker thread owns the
@@ -54,6 +55,7 @@ pub mod mqtt;
 pub mod outbox;
 pub mod web;
 
+pub mod bench;
 pub mod cli;
 pub mod daemon;
 pub mod demo;
