@@ -59,7 +59,7 @@ impl LoopUnderTest {
         }
     }
 
-    /// One look at `frame`, 0.2 s after the last.
+    /// One look at `frame`, 1 / [`LOOKS_PER_S`] seconds after the last.
     ///
     /// # Errors
     /// When inference fails.
@@ -67,7 +67,11 @@ impl LoopUnderTest {
         self.at = self.at.plus_seconds(1.0 / LOOKS_PER_S);
         self.detector.detect(frame, self.score, &mut self.detections)?;
         self.groups.clear();
-        self.groups.extend(self.detections.iter().map(|d| self.group_of_label[usize::from(d.label.0)]));
+        self.groups.extend(
+            self.detections
+                .iter()
+                .map(|d| self.group_of_label.get(usize::from(d.label.0)).copied().unwrap_or(u16::MAX)),
+        );
         self.tracker.look(self.at, &self.detections, &self.groups);
         Ok(())
     }
@@ -90,11 +94,6 @@ impl LoopUnderTest {
     /// What is tracked.
     pub fn tracks(&self) -> &[Track] {
         self.tracker.tracks()
-    }
-
-    /// The detector.
-    pub fn detector(&self) -> &OnnxDetector {
-        &self.detector
     }
 }
 

@@ -1,5 +1,6 @@
 //! The command line, one verb a file.
 
+pub mod bench;
 pub mod check;
 pub mod demo;
 pub mod detect;
@@ -48,6 +49,8 @@ pub enum Verb {
     Detect(detect::Args),
     /// List or verify models.
     Models(models::Args),
+    /// Measure what a look costs on this box, and how many cameras that makes.
+    Bench(bench::Args),
     /// Print a JSON Schema.
     Schema(schema::Args),
 }
@@ -65,6 +68,7 @@ impl Cli {
             Verb::Check(args) => check::run(&args),
             Verb::Detect(args) => detect::run(&args),
             Verb::Models(args) => models::run(&args),
+            Verb::Bench(args) => bench::run(&args),
             Verb::Schema(args) => schema::run(&args),
         }
     }
