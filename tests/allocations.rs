@@ -1,6 +1,9 @@
 //! Heap allocations on a look. A test binary of its own: a program has one global allocator, and the one that
 //! counts must not slow or confuse the other tests.
 
+// A test that unwraps has already said what it expects, and prints what it measured.
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
 use std::path::Path;
 
 use gridpatrol::bench::allocator::{CountingAllocator, allocations};

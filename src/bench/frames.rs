@@ -11,7 +11,7 @@ use crate::source::{self, Next, PictureReader};
 
 /// Most frames that are kept; 120 MB at 1080p.
 const MOST_FRAMES: usize = 40;
-/// Of a clip, each so-manieth frame is taken, so that the scene changes.
+/// Of a clip each fifth frame is taken, so that the scene changes.
 const EACH: usize = 5;
 
 /// Frames of `width` by `height` (even), I420: up to 40 from the clip at `input`, one from the picture there, or
