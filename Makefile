@@ -54,9 +54,14 @@ unit: test-setup ## Run the tests alone
 	$(say) 'Tests'
 	cargo test --locked
 
-bench: setup ## Run the benchmarks
+bench: build ## Run the benchmarks, the program's own and against a plain Python pipeline
 	$(say) 'Benchmarks'
 	cargo bench --locked
+	$(say) 'This box'
+	target/release/gridpatrol bench --input tests/media/vtest.mp4
+	$(say) 'Against Python'
+	@scripts/bench-python.sh
+	.setup/bench-python/bin/python benches/python/compare.py
 
 cases: ## Print the scoreboard: scripted streets with a known truth (CASES_SEEDS=200)
 	$(say) 'Cases'

@@ -26,10 +26,12 @@
 //! - [`web`] the status page;
 //! - [`daemon`] all of it, started and stopped together; [`demo`] a broker and a subscriber to show it;
 //! - [`calibrate`] fits a model to a street and judges the result;
+//! - [`bench`] what it costs on this box;
 //! - [`cli`] the verbs; [`clock`], [`shutdown`], [`telemetry`] and [`error`] around it all.
 //!
-//! Threads: one capture thread per camera writes the latest frame into a mailbox; each worker thread
-//! owns a detector and runs the core of one camera at a time; two tokio threads deliver and serve. Everything between them is bounded.
+//! Threads: one capture thread per camera writes the latest frame into a mailbox; each worker thread owns a
+//! detector and runs the core of one camera at a time; two tokio threads deliver and serve. Everything between
+//! them is bounded.
 
 pub mod config;
 pub mod plan;
@@ -55,6 +57,7 @@ pub mod mqtt;
 pub mod outbox;
 pub mod web;
 
+pub mod bench;
 pub mod calibrate;
 pub mod cli;
 pub mod daemon;

@@ -3,8 +3,13 @@
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use gridpatrol::bench::CountingAllocator;
 use gridpatrol::cli::Cli;
 use gridpatrol::telemetry;
+
+// `gridpatrol bench` reports allocations a look; the count is one addition an allocation.
+#[global_allocator]
+static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 fn main() -> ExitCode {
     // clap prints its own errors and exits with 2, the code for wrong usage.

@@ -4,6 +4,7 @@
 // A test that unwraps has already said what it expects, and prints what it measured.
 #![allow(clippy::unwrap_used, clippy::print_stdout, unreachable_pub)]
 
+mod bench;
 mod calibrate;
 mod calibrate_scores;
 mod cases;

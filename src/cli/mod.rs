@@ -1,5 +1,6 @@
 //! The command line, one verb a file.
 
+pub mod bench;
 pub mod calibrate;
 pub mod check;
 pub mod demo;
@@ -55,6 +56,8 @@ pub enum Verb {
     Calibrate(calibrate::Args),
     /// List or verify models.
     Models(models::Args),
+    /// Measure what a look costs on this box, and how many cameras that makes.
+    Bench(bench::Args),
     /// Print a JSON Schema.
     Schema(schema::Args),
 }
@@ -73,6 +76,7 @@ impl Cli {
             Verb::Detect(args) => detect::run(&args),
             Verb::Calibrate(args) => calibrate::run(&args),
             Verb::Models(args) => models::run(&args),
+            Verb::Bench(args) => bench::run(&args),
             Verb::Schema(args) => schema::run(&args),
         }
     }

@@ -95,7 +95,7 @@ pub fn run(args: &Args) -> Result<()> {
 }
 
 /// The folders below `folder` that hold a model, sorted.
-fn found(folder: &Path) -> Result<Vec<PathBuf>> {
+pub(super) fn found(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries = std::fs::read_dir(folder).map_err(|e| {
         Error::new(Kind::Model, format!("cannot read the folder of models {}", folder.display()))
             .help("run it where the folder `models` is, or name a folder")

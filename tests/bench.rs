@@ -1,0 +1,67 @@
+//! `gridpatrol bench` as a script uses it. No times are asserted: the machine that runs the tests is no bench.
+
+use serde_json::Value;
+
+use crate::support::program::{gridpatrol, gridpatrol_ok};
+
+#[test]
+fn bench_reports_what_scripts_read_and_counts_its_allocations() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (planes, seen) = (path("planes"), path("seen"));
+    let text = gridpatrol_ok(&[
+        "bench",
+        "--json",
+        "--seconds",
+        "0",
+        "--model",
+        "models/nanodet-g-416",
+        "--input",
+        "tests/data/people.jpg",
+        "--dump-frames",
+        &planes,
+        "--dump-detections",
+        &seen,
+    ]);
+    let report: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(report["frames"]["count"], 1);
+    assert!(report["machine"]["cores"].as_u64().unwrap() >= 1);
+    let model = &report["models"][0];
+    assert_eq!(
+        (&model["name"], &model["width"], &model["threads"]),
+        (&"nanodet-g-416".into(), &416.into(), &1.into())
+    );
+    let number = |key: &str| model.pointer(key).and_then(Value::as_f64).unwrap_or_else(|| panic!("no {key}"));
+    assert!(number("/whole_ms/p99") >= number("/whole_ms/p50"));
+    for key in [
+        "/bare_ms/p50",
+        "/bare_ms/p99",
+        "/overhead",
+        "/looks_per_cpu_s",
+        "/cameras_per_core",
+        "/peak_rss_bytes",
+    ] {
+        assert!(number(key) > 0.0, "{key}");
+    }
+    let cameras = report["utilisation"].as_f64().unwrap() * number("/looks_per_cpu_s")
+        / report["looks_per_s"].as_f64().unwrap();
+    assert!((number("/cameras_per_core") - cameras).abs() < 1e-6);
+    assert!(number("/allocations") <= 4.0, "{} allocations on a look", number("/allocations"));
+    assert_eq!(std::fs::metadata(planes).unwrap().len(), 1920 * 1080 * 3 / 2);
+    let line: Value = serde_json::from_str(std::fs::read_to_string(seen).unwrap().trim()).unwrap();
+    assert_eq!(line["detections"].as_array().unwrap().len() as f64, number("/objects"));
+    assert!(number("/objects") >= 5.0, "there are people in the picture");
+}
+
+#[test]
+fn bench_refuses_what_cannot_be_measured() {
+    for args in [
+        &["bench", "--seconds", "-1"][..],
+        &["bench", "--score", "2"],
+        &["bench", "--threads", "0"],
+        &["bench", "--model", "no-such-model"],
+    ] {
+        let output = gridpatrol(args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
