@@ -10,10 +10,10 @@ CASES_SEEDS ?= 200
 
 say = @printf '\n== %s\n'
 
-.PHONY: help setup test-setup openvino demo build test fmt lint deny doc unit bench cases clean
+.PHONY: help setup test-setup openvino demo build test fmt lint deny doc unit bench cases arm64 clean
 
 help: ## List the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | awk -F'\t' '{ printf "make %-12s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | awk -F'\t' '{ printf "make %-12s %s\n", $$1, $$2 }'
 
 setup: ## Fetch ONNX Runtime (pinned) and check the build tools; does nothing the second time
 	@scripts/setup.sh
@@ -61,6 +61,10 @@ bench: setup ## Run the benchmarks
 cases: ## Print the scoreboard: scripted streets with a known truth (CASES_SEEDS=200)
 	$(say) 'Cases'
 	cargo bench --locked --bench cases -- $(CASES_SEEDS)
+
+arm64: build ## Build for 64-bit ARM on x86-64 Debian 12 and try it under qemu; slow (JOBS=1)
+	$(say) 'arm64'
+	scripts/arm64.sh
 
 clean: ## Remove what was built and what set-up fetched
 	cargo clean
