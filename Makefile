@@ -13,7 +13,7 @@ say = @printf '\n== %s\n'
 .PHONY: help setup test-setup openvino arm64 demo build test fmt lint deny doc unit bench cases calibrate-check clean
 
 help: ## List the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | awk -F'\t' '{ printf "make %-16s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | awk -F'\t' '{ printf "make %-16s %s\n", $$1, $$2 }'
 
 setup: ## Fetch ONNX Runtime (pinned) and check the build tools; does nothing the second time
 	@scripts/setup.sh
@@ -70,6 +70,10 @@ cases: ## Print the scoreboard: scripted streets with a known truth (CASES_SEEDS
 calibrate-check: build ## Rebuild the FP32 model, quantise it, judge it, and see a bad one refused (minutes)
 	$(say) 'Calibrate'
 	scripts/calibrate-check.sh
+
+arm64: build ## Build for 64-bit ARM on x86-64 Debian 12 and try it under qemu; slow (JOBS=1)
+	$(say) 'arm64'
+	scripts/arm64.sh
 
 clean: ## Remove what was built and what set-up fetched
 	cargo clean

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Brings what a build needs (`setup.sh`) or also what the tests need (`setup.sh test`).
+# Brings what a build needs (`setup.sh`), also what the tests need (`setup.sh test`), or also what building for
+# 64-bit ARM on an x86-64 Debian 12 and trying it there needs (`setup.sh arm64`).
 #
 # Nothing is remembered between runs: every run looks at what is there, does only what is missing and then does
 # nothing. What it fetches goes to .setup/ and is pinned by SHA-256. A download lands in a temporary folder and
@@ -11,12 +12,14 @@ umask 022
 
 ORT_VERSION=1.32.0
 WHEELS='5a34fc4dfeb5a7b4a74c95dcba1e773d722abda720b474edf1b0c419dc6d163d 2303372a85299b6757b0e11e1cbf13e410ddf7e10c37f4b37e99d1c90e7daf7c'
+AARCH64_SHA256=49852228a93995158b2a813d4df487d47a1b76b0eaa894507ef49e91b6d7954a
 case $(uname -s)-$(uname -m) in
     Linux-x86_64) ARCH=x86_64 ORT_SHA256=6c1585d1bbf45b0712ea4a21b705c5fcb4ba04ff2e30f1fbf81a49faf658638f ;;
-    Linux-aarch64) ARCH=aarch64 ORT_SHA256=49852228a93995158b2a813d4df487d47a1b76b0eaa894507ef49e91b6d7954a ;;
+    Linux-aarch64) ARCH=aarch64 ORT_SHA256=$AARCH64_SHA256 ;;
     *) ARCH='' ORT_SHA256='' ;;
 esac
 ORT=.setup/onnxruntime
+ARM64_PACKAGES='rustc-web cargo-web libstd-rust-web-dev:arm64 gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static libstdc++6:arm64 libgcc-s1:arm64'
 DENY_VERSION=0.20.2
 DENY=.setup/bin/cargo-deny
 MIN_RUST_MINOR=92
@@ -167,10 +170,43 @@ check_test_tools() {
     install_deny
 }
 
+# Debian's own Rust brings the standard library for arm64; rustup's stays as it is and builds everything else.
+# The arm64 packages are the libraries that the program loads when it runs under qemu.
+install_arm64_tools() {
+    [ "$(uname -s)-$(dpkg --print-architecture 2>/dev/null)" = Linux-amd64 ] ||
+        die 'building for arm64 on another machine is set up for Debian 12 on x86-64; on an arm64 machine, run make build test'
+    missing=''
+    for package in $ARM64_PACKAGES; do
+        [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing="$missing $package"
+    done
+    if [ -n "$missing" ]; then
+        if [ "$(dpkg-query -W -f '${db:Status-Status}' rustc 2>/dev/null)" = installed ]; then
+            die "Debian's package rustc is in the way of rustc-web; run: sudo apt-get remove rustc"
+        fi
+        case " $(dpkg --print-foreign-architectures | tr '\n' ' ') " in
+            *' arm64 '*) ;;
+            *)
+                can_root || die "the arm64 packages are missing; run: sudo dpkg --add-architecture arm64 && sudo apt-get update && sudo apt-get install$missing"
+                as_root dpkg --add-architecture arm64
+                ;;
+        esac
+        # shellcheck disable=SC2086 # several names
+        install 'what builds and runs arm64 programs is' $missing
+    fi
+    version=$(/usr/bin/cargo --version 2>/dev/null | cut -d' ' -f2)
+    minor=${version#1.}
+    minor=${minor%%.*}
+    case $minor in
+        '' | *[!0-9]*) die '/usr/bin/cargo does not run; run: sudo apt-get install --reinstall cargo-web' ;;
+    esac
+    [ "$minor" -ge "$MIN_RUST_MINOR" ] ||
+        die "Debian's cargo is $version, the build needs 1.$MIN_RUST_MINOR or newer; run: sudo apt-get update && sudo apt-get install cargo-web rustc-web libstd-rust-web-dev:arm64"
+}
+
 want=${1:-build}
 case $want in
-    build | test) ;;
-    *) die "unknown argument '$want': expected none, 'build' or 'test'" ;;
+    build | test | arm64) ;;
+    *) die "unknown argument '$want': expected none, 'build', 'test' or 'arm64'" ;;
 esac
 check_build_tools
 runtime="ONNX Runtime $ORT_VERSION"
@@ -182,6 +218,11 @@ fi
 if [ "$want" = test ]; then
     check_test_tools
     say "ready for tests: cargo $cargo_version, $runtime, mosquitto, cargo-deny $DENY_VERSION"
+elif [ "$want" = arm64 ]; then
+    install_arm64_tools
+    ARCH=aarch64 ORT=.setup/onnxruntime-aarch64 ORT_SHA256=$AARCH64_SHA256
+    right_hash "$ORT/libonnxruntime.so" "$ORT_SHA256" || fetch_runtime
+    say "ready for arm64: cargo $version from Debian, qemu, ONNX Runtime $ORT_VERSION for $ARCH"
 else
     say "ready: cargo $cargo_version, a C compiler, $runtime"
 fi

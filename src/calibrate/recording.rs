@@ -9,6 +9,7 @@ use super::sample::{Candidate, Spread, Thumbnail, farthest, hold_out};
 use crate::clock::CaptureTime;
 use crate::detect::model::Model;
 use crate::detect::preprocess::{Crop, Preprocessor};
+use crate::detect::tensor::Tensor;
 use crate::error::{Error, Kind, Result};
 use crate::frame::Frame;
 use crate::plan::Input;
@@ -63,7 +64,7 @@ pub fn sample(
     fate.extend(used.iter().map(|at| (key(at), true)));
     fate.extend(held.iter().map(|at| (key(at), false)));
     let mut preprocessor = Preprocessor::new(model.manifest.input.clone());
-    let mut tensor = vec![0.0; preprocessor.len()];
+    let mut tensor = Tensor::new(&model.manifest.input);
     let mut sampled = Sampled { played, calibrated: 0, held_out: Vec::with_capacity(held.len()) };
     for (number, input) in inputs.iter().enumerate() {
         let mut left = fate.keys().filter(|(source, _)| *source == number).count();
@@ -75,7 +76,7 @@ pub fn sample(
                     preprocessor.run(&frame, Crop::whole(&frame), &mut tensor).ok_or_else(|| {
                         Error::new(Kind::System, "a frame does not have the planes of its size")
                     })?;
-                    write(&folder.join(format!("{}.f32", sampled.calibrated)), &tensor)?;
+                    write(&folder.join(format!("{}.f32", sampled.calibrated)), &tensor.to_f32())?;
                     sampled.calibrated += 1;
                 }
                 Some(false) => sampled.held_out.push(frame.clone()),
