@@ -61,7 +61,7 @@ echo "== FP32 as a model's folder"
 fp32=$out/nanodet-g-416-fp32
 mkdir -p "$fp32"
 cp "$out/nanodet_g_416.onnx" "$here/../nanodet-g-416/coco80.txt" "$fp32/"
-sed -e 's/^name = .*/name = "nanodet-g-416-fp32"/' -e 's/^file = .*/file = "nanodet_g_416.onnx"/' \
+sed -e '0,/^name = /s/^name = .*/name = "nanodet-g-416-fp32"/' -e 's/^file = .*/file = "nanodet_g_416.onnx"/' \
     -e "s/^sha256 = .*/sha256 = \"$(sha256sum "$out/nanodet_g_416.onnx" | cut -d' ' -f1)\"/" \
     -e 's/converted to ONNX and quantised by/converted to ONNX by/' "$manifest" >"$fp32/model.toml"
 
