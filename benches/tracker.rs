@@ -14,7 +14,7 @@ const OBJECTS: usize = 30;
 
 fn street(look: usize, out: &mut Vec<Detection>) {
     out.clear();
-    out.extend((0..OBJECTS).filter(|object| (object + look) % 10 != 0).map(|object| {
+    out.extend((0..OBJECTS).filter(|object| !(object + look).is_multiple_of(10)).map(|object| {
         let moved = if object % 2 == 0 { (look % 100) as f32 * 0.001 } else { 0.0 };
         let (x, y) = ((object % 6) as f32 * 0.14 + moved, (object / 6) as f32 * 0.18);
         Detection { label: Label(0), score: 0.7, bbox: BBox { x1: x, y1: y, x2: x + 0.08, y2: y + 0.12 } }

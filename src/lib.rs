@@ -26,7 +26,7 @@
 //! - [`web`] the status page;
 //! - [`daemon`] all of it, started and stopped together; [`demo`] a broker and a subscriber to show it;
 //! - [`calibrate`] fits a model to a street and judges the result;
-//! - [`bench`] what it costs on this box;
+//! - [`mod@bench`] what it costs on this box;
 //! - [`cli`] the verbs; [`clock`], [`shutdown`], [`telemetry`] and [`error`] around it all.
 //!
 //! Threads: one capture thread per camera writes the latest frame into a mailbox; each worker thread owns a

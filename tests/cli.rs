@@ -137,9 +137,11 @@ fn a_sound_configuration_says_what_it_watches_for() {
 
 #[test]
 fn models_verify_passes_on_what_is_shipped() {
-    let line = gridpatrol_ok(&["models", "verify", "--json"]);
-    let model: Value = serde_json::from_str(line.lines().next().unwrap()).unwrap();
-    assert_eq!((&model["ok"], &model["name"]), (&Value::Bool(true), &Value::from("nanodet-g-416")));
+    let lines = gridpatrol_ok(&["models", "verify", "--json"]);
+    let models: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let names: Vec<&str> = models.iter().map(|model| model["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["faces-centerface", "nanodet-g-416", "plates-retinaface"]);
+    assert!(models.iter().all(|model| model["ok"] == true), "{lines}");
 }
 
 #[test]

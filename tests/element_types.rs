@@ -109,5 +109,5 @@ fn a_graph_of_another_element_type_than_the_manifest_says_is_refused_and_both_ar
     let error = Session::open(&model, None, 1).map(|_| ()).unwrap_err();
     assert_eq!(error.kind(), Kind::Model);
     let text = error.to_string();
-    assert!(text.contains("f16") && text.contains("u8"), "{text}");
+    assert!(text.contains("float16") && text.contains("uint8"), "{text}");
 }

@@ -61,7 +61,7 @@ pub struct Args {
 struct Row {
     folder: String,
     name: String,
-    provider: &'static str,
+    provider: String,
     threads: u16,
     width: usize,
     height: usize,
@@ -121,6 +121,7 @@ fn row(args: &Args, folder: &Path, frames: &[Frame], seen: &mut String) -> Resul
     let detector = OnnxDetector::new(&model, None, args.threads)?;
     let score = args.score.unwrap_or(detector.threshold());
     let (width, height) = detector.input_size();
+    let provider = detector.session().runtime().provider.to_string();
     let mut under_test = LoopUnderTest::new(detector, score);
     let measured = measure(&mut under_test, frames, args.seconds)?;
     if args.dump_detections.is_some() {
@@ -135,7 +136,7 @@ fn row(args: &Args, folder: &Path, frames: &[Frame], seen: &mut String) -> Resul
     Ok(Row {
         folder: folder.display().to_string(),
         name: model.manifest.name,
-        provider: "cpu",
+        provider,
         threads: args.threads,
         width,
         height,

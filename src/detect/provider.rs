@@ -110,7 +110,7 @@ impl Provider {
             Self::RkNpu => ep::RKNPU::default().build(),
             Self::Cann => ep::CANN::default().build(),
             Self::Qnn => ep::QNN::default().build(),
-            Self::Vsinpu => ep::VSINPU::default().build(),
+            Self::Vsinpu => ep::VSINPU.build(),
             Self::Xnnpack => {
                 let threads = std::num::NonZeroUsize::new(threads).unwrap_or(std::num::NonZeroUsize::MIN);
                 ep::XNNPACK::default().with_intra_op_num_threads(threads).build()

@@ -71,6 +71,8 @@ struct Board {
 }
 
 /// What a worker is to do next.
+// Made and taken apart once a look: to box it would cost a heap allocation a look.
+#[expect(clippy::large_enum_variant, reason = "lives on the stack for a moment")]
 enum Next {
     Serve(usize, WorkerCamera),
     Wait,

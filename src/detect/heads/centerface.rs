@@ -59,7 +59,7 @@ impl Decode for CenterFace {
         };
         let places = heights.iter().zip(widths).zip(downs.iter().zip(rights));
         for (cell, (score, ((height, width), (down, right)))) in heatmap.iter().zip(places).enumerate() {
-            if !(*score >= ask.min_score) {
+            if score.is_nan() || *score < ask.min_score {
                 continue;
             }
             let stride = STRIDE as f32;

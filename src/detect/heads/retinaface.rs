@@ -57,7 +57,7 @@ impl Decode for RetinaFace {
             for (place, (anchor, (offsets, [_, score]))) in
                 rows.by_ref().take(columns * lines * 2).enumerate()
             {
-                if !(*score >= ask.min_score) {
+                if score.is_nan() || *score < ask.min_score {
                     continue;
                 }
                 let (cell, side) = (place / 2, sides[place % 2]);
