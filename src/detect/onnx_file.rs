@@ -253,7 +253,7 @@ mod tests {
         let beside = OnnxFile::read(&model(&weights_at("m.data"))).unwrap();
         assert!(beside.check_external("m.onnx").unwrap_err().to_string().contains("no hash covers"));
         // In the body of a loop: node, attribute, graph, tensor.
-        let nested = bytes(1, &bytes(5, &bytes(6, &weights_at("/root/w"))));
+        let nested = bytes(1, &bytes(5, &bytes(6, &weights_at("/else/w"))));
         assert!(OnnxFile::read(&model(&nested)).unwrap().check_external("m.onnx").is_err());
         let silent = OnnxFile::read(&model(&bytes(5, &[0x70, 1]))).unwrap();
         assert!(silent.check_external("m.onnx").is_err(), "the tensor says elsewhere, but not where");
