@@ -140,7 +140,7 @@ fn models_verify_passes_on_what_is_shipped() {
     let lines = gridpatrol_ok(&["models", "verify", "--json"]);
     let models: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let names: Vec<&str> = models.iter().map(|model| model["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["faces-centerface", "nanodet-g-416", "plates-retinaface"]);
+    assert_eq!(names, ["faces-centerface", "nanodet-g-320", "nanodet-g-416", "plates-retinaface"]);
     assert!(models.iter().all(|model| model["ok"] == true), "{lines}");
 }
 
