@@ -218,7 +218,7 @@ impl Judge {
         self.tracker.relabel(renumber, |label| self.groups.of(label));
         for (zone, kind, mut state) in saved.rules {
             if let Some(rule) = self.rules.iter_mut().find(|r| r.zone == zone && r.kind == kind) {
-                state.relabel(rule.terms.rule, renumber, |label| self.groups.of(label));
+                state.relabel(&rule.terms, renumber, |label| self.groups.of(label));
                 rule.take(state);
             }
         }
@@ -255,6 +255,7 @@ impl Rule {
             terms: Terms {
                 rule: index,
                 polygon: plan.polygon.clone(),
+                site: plan.site.clone(),
                 labels: Vec::new(),
                 score: plan.score,
                 dwell_s: plan.dwell_s,
@@ -308,12 +309,13 @@ impl Rule {
 impl RuleState {
     fn relabel(
         &mut self,
-        rule: RuleIndex,
+        terms: &Terms,
         label: impl Fn(Label) -> Option<Label>,
         group: impl Fn(Label) -> u16,
     ) {
         let renumber = |case: &mut Case| {
-            case.rule = rule;
+            case.rule = terms.rule;
+            case.settle(&terms.site);
             case.objects.retain_mut(|object| relabel_detection(object, &label));
         };
         match self {

@@ -9,7 +9,7 @@ use crate::calibrate::score_file::Scores;
 use crate::case::catalog::Kind as CaseKind;
 use crate::config::{GridProfile, LookAt};
 use crate::detect::{Provider, Setup};
-use crate::place::{GridId, Polygon};
+use crate::place::{Polygon, Site};
 use crate::rule::Schedule;
 
 mod broker;
@@ -99,8 +99,8 @@ pub enum Input {
 pub struct RulePlan {
     /// The zone's name.
     pub zone: String,
-    /// The grid that its cases belong to.
-    pub grid: GridId,
+    /// How its cases get their grid and position.
+    pub site: Site,
     /// Where it looks.
     pub polygon: Polygon,
     /// What kind of case it opens.

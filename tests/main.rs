@@ -14,6 +14,7 @@ mod delivery;
 mod detect;
 mod element_types;
 mod evidence;
+mod grids;
 mod heads;
 mod providers;
 mod scene;

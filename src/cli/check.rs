@@ -62,9 +62,9 @@ fn as_text(plan: &Plan, model: &str, runtime: &RuntimeReport) -> String {
                 Condition::Count(count) => format!("at least {count}, "),
             };
             lines.push(format!(
-                "  {} in grid {}: {} {} ({}), {condition}{} s",
+                "  {} in {}: {} {} ({}), {condition}{} s",
                 rule.zone,
-                rule.grid,
+                rule.site,
                 rule.kind.name_zh,
                 rule.kind.slug,
                 rule.labels.join(" "),
@@ -86,7 +86,7 @@ fn as_json(plan: &Plan, model: &str, runtime: &RuntimeReport) -> Result<String> 
                 .map(|rule| {
                     serde_json::json!({
                         "zone": rule.zone,
-                        "grid": rule.grid,
+                        "grid": rule.site.grid(),
                         "kind": rule.kind.slug,
                         "labels": rule.labels,
                         "dwell_s": rule.dwell_s,

@@ -118,7 +118,7 @@ impl Chain {
             facts: Facts {
                 time: &happening.at.rfc3339(&self.zone),
                 camera: &self.camera.name,
-                grid: rule.grid.as_str(),
+                grid: happening.case.grid.as_str(),
                 kind_zh: &rule.kind.name_zh,
                 kind_en: &rule.kind.name_en,
                 dwell_s: happening.case.dwell_s(),

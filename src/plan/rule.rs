@@ -9,7 +9,7 @@ use crate::calibrate::score_file::Scores;
 use crate::case::catalog::{CATALOG, Kind, RuleDefaults};
 use crate::config::{ConfigFile, RuleConfig, ZoneConfig};
 use crate::error::Result;
-use crate::place::{GridId, Polygon};
+use crate::place::{GridId, Polygon, Site};
 use crate::rule::{Calendar, Schedule};
 
 /// Longest dwell, a year: beyond it a rule is a mistake.
@@ -62,7 +62,7 @@ pub(super) fn plans(
             let checked = Checked { file, kind, change, scores };
             plans.push(RulePlan {
                 zone: id.clone(),
-                grid: grid.clone(),
+                site: Site::of_zone(grid.clone()),
                 polygon: polygon.clone(),
                 kind,
                 labels: checked.labels()?,

@@ -3,7 +3,7 @@
 use crate::case::{Case, CaseId, Change, Happening, RuleIndex, same_foot};
 use crate::clock::CaptureTime;
 use crate::detect::{BBox, Detection, Label};
-use crate::place::Polygon;
+use crate::place::{Polygon, Site};
 use crate::track::{Motion, Track, Tracker};
 
 /// Share of a place that must be covered for it to count as hidden.
@@ -78,6 +78,8 @@ fn was_beside(track: &Track, last_whole: CaptureTime) -> bool {
 pub(crate) struct Terms {
     pub(crate) rule: RuleIndex,
     pub(crate) polygon: Polygon,
+    /// How its cases get their grid and position.
+    pub(crate) site: Site,
     /// `labels[n]` says whether the rule is about label number `n`.
     pub(crate) labels: Vec<bool>,
     pub(crate) score: f32,

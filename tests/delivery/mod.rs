@@ -21,7 +21,7 @@ use gridpatrol::detect::{BBox, Detection, Label, ModelIdentity, Vocabulary};
 use gridpatrol::evidence::{Evidence, Picture, Redaction, Role};
 use gridpatrol::mqtt::{self, CaseEvent, Context, Report, Tuning};
 use gridpatrol::outbox::{Outbox, Sequence};
-use gridpatrol::place::{GridId, Polygon};
+use gridpatrol::place::{GridBasis, GridId, Polygon, Position, Site};
 use gridpatrol::plan::{BrokerPlan, CameraPlan, Condition, Input, Plan, RulePlan};
 use jiff::tz::TimeZone;
 use serde_json::Value;
@@ -43,7 +43,7 @@ fn plan(port: u16) -> Plan {
         RulePlan {
             schedule: None,
             zone: "north-kerb".to_owned(),
-            grid: GridId::parse(grid, GridProfile::GbT47678).unwrap(),
+            site: Site::of_zone(GridId::parse(grid, GridProfile::GbT47678).unwrap()),
             polygon: Polygon::new(vec![[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]]).unwrap(),
             kind,
             labels: vec!["car".to_owned()],
@@ -111,6 +111,9 @@ fn happening(change: Change, case: &str, rule: usize, objects: usize) -> Happeni
             looks: 101,
             hits: 99,
             objects: vec![car; objects],
+            grid: GridId::parse("410102007003012", GridProfile::GbT47678).unwrap(),
+            grid_basis: GridBasis::Zone,
+            position: Some(Position { lon: 113.612_345_678_9, lat: 34.75, accuracy_m: Some(0.449) }),
         },
     }
 }
