@@ -1,6 +1,7 @@
 //! From a report to the messages that go out for it: the event, then its pictures.
 
 use super::{CaseEvent, Report, topic};
+use crate::case::Change;
 use crate::error::Result;
 use crate::evidence::Evidence;
 use crate::outbox::{Matter, Message};
@@ -28,7 +29,12 @@ pub fn messages(report: &Report<'_>) -> Result<Vec<Message>> {
     };
     let mut messages = vec![Message {
         case: case.clone(),
-        matter: Matter::Event,
+        matter: match report.happening.change {
+            Change::Opened => Matter::Opened,
+            Change::Updated => Matter::Updated,
+            Change::Cleared => Matter::Cleared,
+        },
+        recorded: report.recorded,
         topic: topic::case(report.plan, grid, &rule.kind.slug),
         payload: event.to_json()?,
         content_type: EVENT_CONTENT.to_owned(),
@@ -39,6 +45,7 @@ pub fn messages(report: &Report<'_>) -> Result<Vec<Message>> {
         messages.extend(pictures.iter().map(|picture| Message {
             case: case.clone(),
             matter: Matter::Picture(picture.role),
+            recorded: report.recorded,
             topic: topic::evidence(report.plan, grid, &rule.kind.slug, case, picture.role),
             payload: picture.jpeg.clone(),
             content_type: PICTURE_CONTENT.to_owned(),

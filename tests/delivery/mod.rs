@@ -34,6 +34,9 @@ const STATUS: &str = "patrol/v1/410102007/box-1/status";
 const CASES: &str = "patrol/v1/410102007/+/case/+/+";
 const EVERYTHING: &str = "patrol/#";
 
+/// The grids of the two rules.
+const GRIDS: [&str; 2] = ["410102007003012", "410102007003013"];
+
 /// 2026-11-23T15:47:18.250+08:00.
 const NOON: i64 = 1_795_420_038_250_000_000;
 
@@ -75,7 +78,7 @@ fn plan(port: u16) -> Plan {
             look_interval_s: 0.2,
             look_at: Default::default(),
             scores: None,
-            rules: vec![rule("illegal_parking", "410102007003012"), rule("crowd", "410102007003013")],
+            rules: vec![rule("illegal_parking", GRIDS[0]), rule("crowd", GRIDS[1])],
         }],
     }
 }
@@ -111,7 +114,7 @@ fn happening(change: Change, case: &str, rule: usize, objects: usize) -> Happeni
             looks: 101,
             hits: 99,
             objects: vec![car; objects],
-            grid: GridId::parse("410102007003012", GridProfile::GbT47678).unwrap(),
+            grid: GridId::parse(GRIDS[rule.min(1)], GridProfile::GbT47678).unwrap(),
             grid_basis: GridBasis::Zone,
             position: Some(Position { lon: 113.612_345_678_9, lat: 34.75, accuracy_m: Some(0.449) }),
         },
