@@ -205,6 +205,16 @@ pub struct MqttConfig {
 pub struct StorageConfig {
     /// Folder for the database and the evidence pictures; made if missing. Default `gridpatrol-data`.
     pub dir: Option<PathBuf>,
+    /// Most megabytes of messages that wait for the broker, 16 to 1000000. Default 1024. When it is reached, pictures
+    /// are given up before events, those of cases that are over first, and the status says how many.
+    #[schemars(with = "Option<u64>")]
+    pub outbox_mb: Option<Spanned<u64>>,
+    /// Most megabytes of evidence pictures on the box, 16 to 1000000; the oldest go first. Default 4096.
+    #[schemars(with = "Option<u64>")]
+    pub evidence_mb: Option<Spanned<u64>>,
+    /// Days for which evidence pictures are kept on the box, 1 to 3650. Default 30.
+    #[schemars(with = "Option<u64>")]
+    pub evidence_days: Option<Spanned<u64>>,
 }
 
 /// The local status page.

@@ -9,6 +9,7 @@ use crate::calibrate::score_file::Scores;
 use crate::case::catalog::Kind as CaseKind;
 use crate::config::{GridProfile, LookAt};
 use crate::detect::{Provider, Setup};
+use crate::evidence::Retention;
 use crate::place::{Polygon, Site};
 use crate::rule::Schedule;
 
@@ -17,6 +18,7 @@ mod build;
 mod labels;
 mod model;
 mod rule;
+mod storage;
 
 /// What the box is to do.
 #[derive(Clone, Debug)]
@@ -45,6 +47,10 @@ pub struct Plan {
     pub broker: BrokerPlan,
     /// Folder of database and evidence.
     pub storage: PathBuf,
+    /// Most bytes of messages that wait for the broker.
+    pub outbox_bytes: u64,
+    /// How much evidence is kept on the box, and for how long.
+    pub retention: Retention,
     /// Address of the status page, if there is one; always loopback.
     pub web: Option<SocketAddr>,
     /// The cameras, in the order of the configuration.

@@ -108,6 +108,8 @@ fn a_secret_in_an_address_is_not_repeated() {
 #[test]
 fn a_page_that_others_could_reach_is_refused() {
     refused(&configuration("web.listen = \"0.0.0.0:80\"", KERB), &["web.listen", "loopback"]);
+    refused(&configuration("storage.outbox_mb = 3", KERB), &["storage.outbox_mb", "16 to 1000000"]);
+    refused(&configuration("storage.evidence_days = 0", KERB), &["storage.evidence_days", "1 to 3650"]);
 }
 
 #[test]

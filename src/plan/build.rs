@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use jiff::tz::TimeZone;
 use toml::Spanned;
 
-use super::{CameraPlan, Input, Plan, broker, model, rule};
+use super::{CameraPlan, Input, Plan, broker, model, rule, storage};
 use crate::calibrate::score_file::Scores;
 use crate::config::{CameraConfig, ConfigFile};
 use crate::error::{Error, Kind, Result};
@@ -73,7 +73,7 @@ impl Plan {
             }
             cameras.push(plan);
         }
-        let storage = file.config.storage.dir.as_deref().unwrap_or(Path::new("gridpatrol-data"));
+        let folder = file.config.storage.dir.as_deref().unwrap_or(Path::new("gridpatrol-data"));
         Ok(Self {
             street: slug(file, "edge.street", &edge.street)?,
             box_id: slug(file, "edge.box", &edge.box_id)?,
@@ -86,7 +86,9 @@ impl Plan {
             workers: model::workers(file, cameras.len())?,
             pin: model::pin(file)?,
             broker: broker::plan(file)?,
-            storage: file.resolve(storage),
+            storage: file.resolve(folder),
+            outbox_bytes: storage::outbox_bytes(file)?,
+            retention: storage::retention(file)?,
             web: web(file)?,
             cameras,
         })

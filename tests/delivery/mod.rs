@@ -70,6 +70,8 @@ fn plan(port: u16) -> Plan {
         pin: false,
         broker: BrokerPlan { host: "127.0.0.1".to_owned(), port, tls_ca: None, login: None },
         storage: PathBuf::new(),
+        outbox_bytes: gridpatrol::outbox::DEFAULT_QUOTA,
+        retention: Default::default(),
         web: None,
         cameras: vec![CameraPlan {
             id: "cam-05".to_owned(),
