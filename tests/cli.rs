@@ -213,7 +213,8 @@ fn a_line_that_is_no_look_is_named_with_its_number() {
 fn the_demo_delivers_what_it_finds_and_ends() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().to_str().unwrap();
-    let said = gridpatrol_ok(&["demo", "--headless", "--speed", "8", "--for", "5s", "--dir", dir]);
+    // To the end of the clip: what comes within some seconds depends on how busy the machine is.
+    let said = gridpatrol_ok(&["demo", "--headless", "--speed", "8", "--dir", dir]);
     assert!(said.contains("机动车乱停放") && said.contains("410102007003012"), "{said}");
     assert!(said.contains("Summary:"), "{said}");
     let pictures = std::fs::read_dir(folder.path().join("platform")).unwrap().count();
