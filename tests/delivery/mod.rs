@@ -65,6 +65,7 @@ fn plan(port: u16) -> Plan {
         providers: vec![gridpatrol::detect::Provider::Cpu],
         workers: 1,
         pin: false,
+        redaction: None,
         broker: BrokerPlan { host: "127.0.0.1".to_owned(), port, tls_ca: None, login: None },
         storage: PathBuf::new(),
         web: None,
@@ -124,7 +125,7 @@ fn picture(role: Role) -> Picture {
 fn taken(roles: &[Role]) -> Evidence {
     Evidence::Taken {
         pictures: roles.iter().map(|role| picture(*role)).collect(),
-        redaction: Redaction { persons: 2, vehicles: 1 },
+        redaction: Redaction { persons: 2, vehicles: 1, faces: 2, plates: 1 },
     }
 }
 
