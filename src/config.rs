@@ -98,6 +98,9 @@ pub struct Config {
     /// Where state, the outbox and evidence are kept.
     #[serde(default)]
     pub storage: StorageConfig,
+    /// What pictures may show.
+    #[serde(default)]
+    pub privacy: PrivacyConfig,
     /// The local status page.
     #[serde(default)]
     pub web: WebConfig,
@@ -215,6 +218,29 @@ pub struct StorageConfig {
     /// Days for which evidence pictures are kept on the box, 1 to 3650. Default 30.
     #[schemars(with = "Option<u64>")]
     pub evidence_days: Option<Spanned<u64>>,
+}
+
+/// What pictures may show.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PrivacyConfig {
+    /// Whether cases carry pictures, with heads, faces and plates hidden. Without them the models below are not
+    /// needed, and each case says that it has no picture. Default true.
+    pub pictures: Option<bool>,
+    /// Folder of the model that finds faces, with a label `face`. Default `models/faces-centerface`, looked for
+    /// as `model.path` is.
+    #[schemars(with = "Option<PathBuf>")]
+    pub faces: Option<Spanned<PathBuf>>,
+    /// Folder of the model that finds licence plates, with a label `plate`. Default `models/plates-retinaface`,
+    /// looked for as `model.path` is.
+    #[schemars(with = "Option<PathBuf>")]
+    pub plates: Option<Spanned<PathBuf>>,
+    /// Least score, 0-1, at which a face is hidden; lower hides more, and more that is no face. Default 0.2.
+    #[schemars(with = "Option<f32>")]
+    pub face_score: Option<Spanned<f32>>,
+    /// Least score, 0-1, at which a plate is hidden. Default 0.2.
+    #[schemars(with = "Option<f32>")]
+    pub plate_score: Option<Spanned<f32>>,
 }
 
 /// The local status page.

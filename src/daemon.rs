@@ -19,7 +19,7 @@ use tracing::{error, info, warn};
 use crate::clock::{CaptureTime, Clock};
 use crate::detect::{Detector, ModelIdentity, Vocabulary};
 use crate::error::{Error, Kind, Result};
-use crate::evidence::{Evidence, Store};
+use crate::evidence::{Evidence, Pictures, Store};
 use crate::mqtt::{self, Report as EventReport, RuntimeRef, Tuning};
 use crate::outbox::{Message, Outbox};
 use crate::pipeline::{Bell, Capture, Chain, Mailbox, Moment, Pace, Pool, Report, WorkerCamera};
@@ -113,6 +113,7 @@ impl Daemon {
         let runtime_ref = detector.runtime().map(|runtime| RuntimeRef::new(runtime, detectors.len()));
         let identity = detector.identity().clone();
         let vocabulary = detector.vocabulary().clone();
+        let pictures = Pictures::open(&plan)?;
         let plan = Arc::new(plan);
         let outbox = Arc::new(Outbox::open(&plan.storage)?.with_quota(plan.outbox_bytes));
         let store = Store::open(&plan.storage.join("evidence"))?.with_limit(plan.retention);
@@ -136,7 +137,7 @@ impl Daemon {
         let mut cameras = Vec::new();
         let mut captures = Vec::new();
         for camera in &plan.cameras {
-            let chain = resumed(&plan, camera, vocabulary.clone(), &outbox)?;
+            let chain = resumed(&plan, camera, (vocabulary.clone(), pictures.clone()), &outbox)?;
             let start = start_time(&chain, clock.now());
             let mailbox = Arc::new(Mailbox::default());
             let (bell, shutdown) = (bell.clone(), shutdown.clone());
@@ -223,8 +224,13 @@ fn serve_page(
 }
 
 /// The chain of `camera`, gone on from where the last run stopped.
-fn resumed(plan: &Plan, camera: &CameraPlan, vocabulary: Vocabulary, outbox: &Outbox) -> Result<Chain> {
-    let mut chain = Chain::new(plan, camera, vocabulary);
+fn resumed(
+    plan: &Plan,
+    camera: &CameraPlan,
+    (vocabulary, pictures): (Vocabulary, Pictures),
+    outbox: &Outbox,
+) -> Result<Chain> {
+    let mut chain = Chain::new(plan, camera, vocabulary, pictures);
     if let Some(saved) = outbox.core_state(&camera.id)? {
         chain.restore(&saved)?;
         let open = chain.judge.open_cases().count();

@@ -17,6 +17,7 @@ mod broker;
 mod build;
 mod labels;
 mod model;
+mod privacy;
 mod rule;
 mod storage;
 
@@ -43,6 +44,8 @@ pub struct Plan {
     pub workers: usize,
     /// Whether each worker keeps to a core of its own.
     pub pin: bool,
+    /// How pictures are redacted; `None` when none are taken.
+    pub redaction: Option<RedactionPlan>,
     /// The broker.
     pub broker: BrokerPlan,
     /// Folder of database and evidence.
@@ -55,6 +58,19 @@ pub struct Plan {
     pub web: Option<SocketAddr>,
     /// The cameras, in the order of the configuration.
     pub cameras: Vec<CameraPlan>,
+}
+
+/// The models that find what pictures must not show.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RedactionPlan {
+    /// Folder of the face model's `model.toml`.
+    pub faces: PathBuf,
+    /// Folder of the plate model's `model.toml`.
+    pub plates: PathBuf,
+    /// Least score of a face, 0-1.
+    pub face_score: f32,
+    /// Least score of a plate, 0-1.
+    pub plate_score: f32,
 }
 
 /// How to reach the broker.

@@ -8,6 +8,7 @@ use crate::config::ConfigFile;
 use crate::detect::model::Model;
 use crate::detect::{Detector as _, OnnxDetector, RuntimeReport};
 use crate::error::{Error, Kind, Result};
+use crate::evidence::Pictures;
 use crate::plan::{Condition, Plan};
 use crate::source;
 
@@ -33,22 +34,36 @@ pub fn run(args: &Args) -> Result<()> {
     let detector = OnnxDetector::with(&Model::load(&plan.model)?, &plan.setup())?;
     plan.check_labels(detector.vocabulary(), &detector.identity().name)?;
     plan.check_scores(detector.identity())?;
+    let redaction = Pictures::open(&plan)?.models();
     for camera in &plan.cameras {
         source::open(&camera.input, CaptureTime::default(), 1.0)?;
     }
     let name = &detector.identity().name;
     let runtime = detector.session().runtime();
-    let text = if args.json { as_json(&plan, name, runtime)? } else { as_text(&plan, name, runtime) };
+    let found = Found { model: name, runtime, redaction: redaction.as_ref() };
+    let text = if args.json { as_json(&plan, &found)? } else { as_text(&plan, &found) };
     writeln!(std::io::stdout().lock(), "{text}")
         .map_err(|e| Error::new(Kind::System, "cannot write to standard output").caused_by(e))
 }
 
-fn as_text(plan: &Plan, model: &str, runtime: &RuntimeReport) -> String {
+/// What was opened.
+struct Found<'a> {
+    model: &'a str,
+    runtime: &'a RuntimeReport,
+    redaction: Option<&'a [String; 2]>,
+}
+
+fn as_text(plan: &Plan, found: &Found<'_>) -> String {
+    let Found { model, runtime, redaction } = found;
     let mut lines = vec![format!(
         "The configuration is sound: box {} in street {}, model {model}, broker {}:{}.",
         plan.box_id, plan.street, plan.broker.host, plan.broker.port
     )];
     lines.push(format!("{} worker(s), {runtime}", plan.workers));
+    lines.push(match redaction {
+        Some([faces, plates]) => format!("Pictures, redacted with {faces} and {plates}"),
+        None => "No pictures (privacy.pictures = false)".to_owned(),
+    });
     for camera in &plan.cameras {
         lines.push(format!(
             "{} ({}), {:.1} looks a second",
@@ -75,7 +90,8 @@ fn as_text(plan: &Plan, model: &str, runtime: &RuntimeReport) -> String {
     lines.join("\n")
 }
 
-fn as_json(plan: &Plan, model: &str, runtime: &RuntimeReport) -> Result<String> {
+fn as_json(plan: &Plan, found: &Found<'_>) -> Result<String> {
+    let Found { model, runtime, redaction } = found;
     let cameras: Vec<serde_json::Value> = plan
         .cameras
         .iter()
@@ -108,6 +124,7 @@ fn as_json(plan: &Plan, model: &str, runtime: &RuntimeReport) -> Result<String> 
         "model": model,
         "runtime": runtime,
         "workers": plan.workers,
+        "redaction": redaction.map(|[faces, plates]| serde_json::json!({"faces": faces, "plates": plates})),
         "cameras": cameras,
     });
     serde_json::to_string(&result)

@@ -244,10 +244,16 @@ pub enum RedactionNote {
         persons: u32,
         /// Vehicles whose plate area was hidden.
         vehicles: u32,
-        /// How.
+        /// Faces that the face model found, most of them on these persons.
+        #[serde(default)]
+        faces: u32,
+        /// Plates that the plate model found, most of them on these vehicles.
+        #[serde(default)]
+        plates: u32,
+        /// How: `pixelate`, blocks of one flat colour.
         method: String,
     },
-    /// Redaction could not run, so there is no picture.
+    /// There is no picture: redaction could not run, or pictures are off.
     Withheld {
         /// Why.
         withheld: String,

@@ -161,6 +161,8 @@ fn case_data(report: &Report<'_>, rule: &RulePlan) -> CaseData {
             Evidence::Taken { redaction, .. } => Some(RedactionNote::Done {
                 persons: redaction.persons,
                 vehicles: redaction.vehicles,
+                faces: redaction.faces,
+                plates: redaction.plates,
                 method: "pixelate".to_owned(),
             }),
             Evidence::Withheld { reason } => Some(RedactionNote::Withheld { withheld: bounded(reason) }),

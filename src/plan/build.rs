@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use jiff::tz::TimeZone;
 use toml::Spanned;
 
-use super::{CameraPlan, Input, Plan, broker, model, rule, storage};
+use super::{CameraPlan, Input, Plan, broker, model, privacy, rule, storage};
 use crate::calibrate::score_file::Scores;
 use crate::config::{CameraConfig, ConfigFile};
 use crate::error::{Error, Kind, Result};
@@ -73,18 +73,21 @@ impl Plan {
             }
             cameras.push(plan);
         }
+        // A file of detections has nothing to look at, so it needs no models.
+        let with_pictures = !matches!(replay, Some(Input::Detections(_)));
         let folder = file.config.storage.dir.as_deref().unwrap_or(Path::new("gridpatrol-data"));
         Ok(Self {
             street: slug(file, "edge.street", &edge.street)?,
             box_id: slug(file, "edge.box", &edge.box_id)?,
             grid_profile: edge.grid_profile,
             zone,
-            model: model_folder(file, !matches!(replay, Some(Input::Detections(_))))?,
+            model: detector(file, with_pictures)?,
             runtime: runtime(file)?,
             threads: model::threads(file)?,
             providers: model::providers(file)?,
             workers: model::workers(file, cameras.len())?,
             pin: model::pin(file)?,
+            redaction: if with_pictures { privacy::redaction(file)? } else { None },
             broker: broker::plan(file)?,
             storage: file.resolve(folder),
             outbox_bytes: storage::outbox_bytes(file)?,
@@ -118,15 +121,31 @@ pub(super) fn existing(file: &ConfigFile, key: &str, path: &Spanned<PathBuf>) ->
     }
 }
 
-/// The folder of the model, which must be there if it is `wanted`.
-fn model_folder(file: &ConfigFile, wanted: bool) -> Result<PathBuf> {
-    let given = file.config.model.path.as_ref();
+/// The folder of the detector, which must be there if it is `wanted`.
+fn detector(file: &ConfigFile, wanted: bool) -> Result<PathBuf> {
+    match model_folder(file, "model.path", file.config.model.path.as_ref(), DEFAULT_MODEL) {
+        Err(_) if !wanted => Ok(PathBuf::from(DEFAULT_MODEL)),
+        Err(e) => {
+            Err(e.help("set model.path to a folder with a model.toml; `gridpatrol models verify` checks one"))
+        }
+        found => found,
+    }
+}
+
+/// The folder of a model: `given` by `key`, or else the `usual` one beside the configuration, in the working
+/// directory or beside the program.
+pub(super) fn model_folder(
+    file: &ConfigFile,
+    key: &str,
+    given: Option<&Spanned<PathBuf>>,
+    usual: &str,
+) -> Result<PathBuf> {
     let candidates: Vec<PathBuf> = match given {
         Some(path) => vec![file.resolve(path.get_ref())],
         None => {
             let program = std::env::current_exe().ok();
-            let beside = program.as_deref().and_then(Path::parent).map(|folder| folder.join(DEFAULT_MODEL));
-            [Some(file.resolve(Path::new(DEFAULT_MODEL))), Some(PathBuf::from(DEFAULT_MODEL)), beside]
+            let beside = program.as_deref().and_then(Path::parent).map(|folder| folder.join(usual));
+            [Some(file.resolve(Path::new(usual))), Some(PathBuf::from(usual)), beside]
                 .into_iter()
                 .flatten()
                 .collect()
@@ -135,17 +154,9 @@ fn model_folder(file: &ConfigFile, wanted: bool) -> Result<PathBuf> {
     if let Some(found) = candidates.iter().find(|folder| folder.join("model.toml").is_file()) {
         return Ok(found.clone());
     }
-    if !wanted {
-        return Ok(PathBuf::from(DEFAULT_MODEL));
-    }
     let tried: Vec<String> = candidates.iter().map(|c| c.join("model.toml").display().to_string()).collect();
-    Err(file
-        .fault(
-            "model.path",
-            given.map_or(0..0, Spanned::span),
-            format!("there is no model: expected the file {}", tried.join(" or ")),
-        )
-        .help("set model.path to a folder with a model.toml; `gridpatrol models verify` checks one"))
+    let what = format!("there is no model: expected the file {}", tried.join(" or "));
+    Err(file.fault(key, given.map_or(0..0, Spanned::span), what))
 }
 
 fn runtime(file: &ConfigFile) -> Result<Option<PathBuf>> {

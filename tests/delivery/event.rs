@@ -45,7 +45,9 @@ fn an_event_says_what_the_contract_promises() {
     assert_eq!(json["data"]["observed"]["dwell_s"], 60.0);
     assert_eq!(json["data"]["objects"][0]["score"], 0.8346);
     assert_eq!(json["data"]["objects"][0]["box"], serde_json::json!([0.41, 0.5335, 0.63, 1.0]));
-    assert_eq!(json["data"]["redaction"]["persons"], 2);
+    let redaction =
+        serde_json::json!({"persons": 2, "vehicles": 1, "faces": 2, "plates": 1, "method": "pixelate"});
+    assert_eq!(json["data"]["redaction"], redaction);
     assert_eq!(json["data"]["review"]["required"], true);
     assert!(json["data"]["observed"].get("clock_synced").is_none(), "nothing is claimed of the clock");
 }

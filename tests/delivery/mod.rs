@@ -68,6 +68,7 @@ fn plan(port: u16) -> Plan {
         providers: vec![gridpatrol::detect::Provider::Cpu],
         workers: 1,
         pin: false,
+        redaction: None,
         broker: BrokerPlan { host: "127.0.0.1".to_owned(), port, tls_ca: None, login: None },
         storage: PathBuf::new(),
         outbox_bytes: gridpatrol::outbox::DEFAULT_QUOTA,
@@ -132,7 +133,7 @@ fn picture(role: Role) -> Picture {
 fn taken(roles: &[Role]) -> Evidence {
     Evidence::Taken {
         pictures: roles.iter().map(|role| picture(*role)).collect(),
-        redaction: Redaction { persons: 2, vehicles: 1 },
+        redaction: Redaction { persons: 2, vehicles: 1, faces: 2, plates: 1 },
     }
 }
 
