@@ -1,6 +1,7 @@
 //! Where things are: zones on a camera's picture and the grid that each belongs to.
 
 mod grid;
+pub mod grids;
 pub mod homography;
 mod position;
 mod site;
