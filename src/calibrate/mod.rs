@@ -11,6 +11,7 @@ pub mod agreement;
 pub mod average_precision;
 pub mod diagram;
 pub mod folder;
+pub mod ground_file;
 pub mod isotonic;
 pub mod judge;
 pub mod labelled;

@@ -54,6 +54,15 @@ pub enum Coordinates {
     Planar,
 }
 
+impl std::fmt::Display for Coordinates {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Wgs84 => "wgs84",
+            Self::Planar => "planar",
+        })
+    }
+}
+
 impl Coordinates {
     /// Why `at` cannot be such coordinates, if it cannot.
     pub(crate) fn fault(self, [x, y]: [f64; 2]) -> Option<String> {
