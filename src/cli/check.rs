@@ -8,7 +8,8 @@ use crate::config::ConfigFile;
 use crate::detect::model::Model;
 use crate::detect::{Detector as _, OnnxDetector, RuntimeReport};
 use crate::error::{Error, Kind, Result};
-use crate::plan::{Condition, Plan};
+use crate::place::grids::Overlap;
+use crate::plan::{Condition, Plan, ground};
 use crate::source;
 
 /// Check a configuration, its model and its inputs without running it.
@@ -38,12 +39,17 @@ pub fn run(args: &Args) -> Result<()> {
     }
     let name = &detector.identity().name;
     let runtime = detector.session().runtime();
-    let text = if args.json { as_json(&plan, name, runtime)? } else { as_text(&plan, name, runtime) };
+    let overlaps = ground::grids(&file)?.map(|grids| grids.overlaps()).unwrap_or_default();
+    let text = if args.json {
+        as_json(&plan, name, runtime, &overlaps)?
+    } else {
+        as_text(&plan, name, runtime, &overlaps)
+    };
     writeln!(std::io::stdout().lock(), "{text}")
         .map_err(|e| Error::new(Kind::System, "cannot write to standard output").caused_by(e))
 }
 
-fn as_text(plan: &Plan, model: &str, runtime: &RuntimeReport) -> String {
+fn as_text(plan: &Plan, model: &str, runtime: &RuntimeReport, overlaps: &[Overlap]) -> String {
     let mut lines = vec![format!(
         "The configuration is sound: box {} in street {}, model {model}, broker {}:{}.",
         plan.box_id, plan.street, plan.broker.host, plan.broker.port
@@ -72,10 +78,14 @@ fn as_text(plan: &Plan, model: &str, runtime: &RuntimeReport) -> String {
             ));
         }
     }
+    lines.extend(overlaps.iter().map(|overlap| {
+        let Overlap { first, second, area_m2 } = overlap;
+        format!("grids {first} and {second} share {area_m2:.0} m² of ground; it counts to the smaller grid")
+    }));
     lines.join("\n")
 }
 
-fn as_json(plan: &Plan, model: &str, runtime: &RuntimeReport) -> Result<String> {
+fn as_json(plan: &Plan, model: &str, runtime: &RuntimeReport, overlaps: &[Overlap]) -> Result<String> {
     let cameras: Vec<serde_json::Value> = plan
         .cameras
         .iter()
@@ -87,6 +97,7 @@ fn as_json(plan: &Plan, model: &str, runtime: &RuntimeReport) -> Result<String> 
                     serde_json::json!({
                         "zone": rule.zone,
                         "grid": rule.site.grid(),
+                        "coverage": rule.site.ground().map(|_| rule.site.coverage()),
                         "kind": rule.kind.slug,
                         "labels": rule.labels,
                         "dwell_s": rule.dwell_s,
@@ -109,6 +120,7 @@ fn as_json(plan: &Plan, model: &str, runtime: &RuntimeReport) -> Result<String> 
         "runtime": runtime,
         "workers": plan.workers,
         "cameras": cameras,
+        "grid_overlaps": overlaps,
     });
     serde_json::to_string(&result)
         .map_err(|e| Error::new(Kind::System, "cannot write the result as JSON").caused_by(e))

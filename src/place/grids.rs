@@ -6,6 +6,8 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use geo::{Area as _, BooleanOps as _, BoundingRect as _, Validation as _};
+use serde::Serialize;
+
 use geojson::{Feature, GeoJson, GeometryValue, JsonValue};
 
 use super::{Coordinates, GridId, Plane};
@@ -41,7 +43,7 @@ pub struct Grid {
 }
 
 /// Two grids that share ground.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Overlap {
     /// One.
     pub first: GridId,

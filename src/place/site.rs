@@ -73,7 +73,7 @@ impl Terrain {
     }
 
     /// The grid whose polygon holds `at`.
-    fn holding(&self, at: [f64; 2]) -> Option<&GridId> {
+    pub(crate) fn holding(&self, at: [f64; 2]) -> Option<&GridId> {
         let point = geo::Point::from(at);
         self.grids.iter().find(|grid| grid.area.intersects(&point)).map(|grid| &grid.id)
     }

@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
-use super::build::existing;
+use std::path::PathBuf;
+
+use super::build::{existing, input, model_folder, runtime, slug};
+use super::{Input, model};
 use crate::calibrate::ground_file::GroundFile;
 use crate::config::{CameraConfig, ConfigFile, ZoneConfig};
-use crate::error::Result;
-use crate::place::{GridId, Grids, Polygon, REACH_M, Site, SiteFault, Terrain};
+use crate::detect::Setup;
+use crate::error::{Error, Kind, Result};
+use crate::place::{GridId, Grids, Ground, Polygon, REACH_M, Site, SiteFault, Terrain};
 
 /// The property that holds a grid's ID where the configuration does not say.
 const GRID_KEY: &str = "grid";
@@ -30,22 +34,30 @@ pub(super) fn terrain(
     let found = existing(file, "camera.ground", path)
         .map_err(|e| e.help("make it with `gridpatrol calibrate camera`, or leave the key out"))?;
     let ground = GroundFile::read(&found)?.ground(&found, camera.id.get_ref())?;
+    match with_grids(ground, grids) {
+        Ok(terrain) => Ok(Some(terrain)),
+        Err(what) => Err(file.fault("camera.ground", path.span(), what).help(ONE_SYSTEM)),
+    }
+}
+
+/// What to do about two systems of coordinates.
+const ONE_SYSTEM: &str = "set the points in the system of the grids, or export the grids in WGS 84";
+
+/// `ground` with those of `grids` that are within its reach.
+fn with_grids(ground: Ground, grids: Option<&Grids>) -> Result<Arc<Terrain>, String> {
     let near = match grids {
         Some(grids) if grids.coordinates() != ground.plane().coordinates() => {
-            let what = format!(
+            return Err(format!(
                 "the ground is in {} coordinates and the grids {} are in {} coordinates",
                 ground.plane().coordinates(),
                 grids.path().display(),
                 grids.coordinates()
-            );
-            return Err(file
-                .fault("camera.ground", path.span(), what)
-                .help("set the points in the system of the grids, or export the grids in WGS 84"));
+            ));
         }
         Some(grids) => grids.around(ground.plane(), REACH_M),
         None => Vec::new(),
     };
-    Ok(Some(Arc::new(Terrain::new(ground, near))))
+    Ok(Arc::new(Terrain::new(ground, near)))
 }
 
 /// How the cases of `zone` get their grid and position.
@@ -55,13 +67,7 @@ pub(super) fn site(
     polygon: &Polygon,
     terrain: Option<&Arc<Terrain>>,
 ) -> Result<Site> {
-    let grid = match &zone.grid {
-        None => None,
-        Some(grid) => Some(
-            GridId::parse(grid.get_ref(), file.config.edge.grid_profile)
-                .map_err(|e| file.fault("camera.zone.grid", grid.span(), e.to_string()))?,
-        ),
-    };
+    let grid = zone_grid(file, zone)?;
     let fault = |fault: SiteFault| {
         let help = match fault {
             SiteFault::NoGrid => "give the zone a `grid`, or the camera a `ground` and `edge` its `grids`",
@@ -73,4 +79,88 @@ pub(super) fn site(
         file.fault("camera.zone.grid", zone.id.span(), fault.to_string()).help(help)
     };
     Site::new(polygon, grid, terrain.cloned()).map_err(fault)
+}
+
+/// The grid that the configuration gives to `zone`, if any.
+fn zone_grid(file: &ConfigFile, zone: &ZoneConfig) -> Result<Option<GridId>> {
+    let Some(grid) = &zone.grid else { return Ok(None) };
+    GridId::parse(grid.get_ref(), file.config.edge.grid_profile)
+        .map(Some)
+        .map_err(|e| file.fault("camera.zone.grid", grid.span(), e.to_string()))
+}
+
+/// What is known of a camera before its ground is: to calibrate it, and to see the result on its picture.
+pub(crate) struct Viewpoint<'a> {
+    file: &'a ConfigFile,
+    camera: &'a CameraConfig,
+    grids: Option<Grids>,
+    /// Its zones.
+    pub(crate) zones: Vec<ZoneView>,
+    /// How a session of the model is to be run.
+    pub(crate) setup: Setup,
+}
+
+/// One zone in the picture.
+pub(crate) struct ZoneView {
+    /// Its name.
+    pub(crate) id: String,
+    /// Its outline.
+    pub(crate) polygon: Polygon,
+    /// The grid that the configuration gives to it.
+    pub(crate) grid: Option<GridId>,
+}
+
+impl<'a> Viewpoint<'a> {
+    /// The camera `id` of `file`.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] when there is none; [`Kind::Config`] when what is said of it is wrong.
+    pub(crate) fn of(file: &'a ConfigFile, id: &str) -> Result<Self> {
+        let cameras = &file.config.cameras;
+        let Some(camera) = cameras.iter().find(|camera| camera.id.get_ref() == id) else {
+            let known: Vec<&str> = cameras.iter().map(|camera| camera.id.get_ref().as_str()).collect();
+            return Err(Error::new(Kind::Usage, format!("{} has no camera `{id}`", file.path.display()))
+                .help(format!("give one of its cameras with --camera: {}", known.join(", "))));
+        };
+        // It becomes a file name.
+        slug(file, "camera.id", &camera.id)?;
+        let zone_view = |zone: &ZoneConfig| {
+            let polygon = Polygon::new(zone.polygon.get_ref().clone())
+                .map_err(|e| file.fault("camera.zone.polygon", zone.polygon.span(), e.to_string()))?;
+            Ok(ZoneView {
+                id: slug(file, "camera.zone.id", &zone.id)?,
+                polygon,
+                grid: zone_grid(file, zone)?,
+            })
+        };
+        Ok(Self {
+            file,
+            camera,
+            grids: grids(file)?,
+            zones: camera.zones.iter().map(zone_view).collect::<Result<_>>()?,
+            setup: Setup {
+                library: runtime(file)?,
+                providers: model::providers(file)?,
+                threads: model::threads(file)?,
+            },
+        })
+    }
+
+    /// What the camera watches.
+    pub(crate) fn input(&self) -> Result<Input> {
+        input(self.file, &self.camera.source)
+    }
+
+    /// Folder of the detector's model.
+    pub(crate) fn model(&self) -> Result<PathBuf> {
+        model_folder(self.file, true)
+    }
+
+    /// `ground` with the grids around the camera.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] when the two are in different systems of coordinates.
+    pub(crate) fn terrain(&self, ground: Ground) -> Result<Arc<Terrain>> {
+        with_grids(ground, self.grids.as_ref()).map_err(|what| Error::new(Kind::Usage, what).help(ONE_SYSTEM))
+    }
 }
