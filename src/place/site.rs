@@ -198,10 +198,16 @@ impl std::fmt::Display for Site {
 impl std::fmt::Display for Coverage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let percent = |share: f64| format!("{:.0} %", share * 100.0);
-        let mut parts: Vec<String> =
-            self.grids.iter().map(|(grid, share)| format!("grid {grid} ({})", percent(*share))).collect();
+        // A corner that sticks out is not worth a word.
+        let tells = |share: f64| share >= 0.005;
+        let mut parts: Vec<String> = self
+            .grids
+            .iter()
+            .filter(|(_, share)| tells(*share))
+            .map(|(grid, share)| format!("grid {grid} ({})", percent(*share)))
+            .collect();
         for (what, share) in [("no grid", self.outside), ("above the horizon", self.off_ground)] {
-            if share > 0.0 {
+            if tells(share) {
                 parts.push(format!("{what} ({})", percent(share)));
             }
         }

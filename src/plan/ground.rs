@@ -40,8 +40,9 @@ pub(super) fn terrain(
     }
 }
 
-/// What to do about two systems of coordinates.
-const ONE_SYSTEM: &str = "set the points in the system of the grids, or export the grids in WGS 84";
+/// What to do where ground and grids do not meet.
+const ONE_SYSTEM: &str = "set the points and export the grids in one system, best WGS 84 or CGCS2000: coordinates of web maps \
+     (GCJ-02, BD-09) are off by hundreds of metres";
 
 /// `ground` with those of `grids` that are within its reach.
 fn with_grids(ground: Ground, grids: Option<&Grids>) -> Result<Arc<Terrain>, String> {
@@ -57,6 +58,13 @@ fn with_grids(ground: Ground, grids: Option<&Grids>) -> Result<Arc<Terrain>, Str
         Some(grids) => grids.around(ground.plane(), REACH_M),
         None => Vec::new(),
     };
+    if let (Some(grids), []) = (grids, near.as_slice()) {
+        let [x, y] = ground.plane().origin();
+        return Err(format!(
+            "no grid of {} lies within {REACH_M} m of the ground at [{x:.6}, {y:.6}]",
+            grids.path().display()
+        ));
+    }
     Ok(Arc::new(Terrain::new(ground, near)))
 }
 

@@ -8,7 +8,7 @@ use image::RgbImage;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::calibrate::ground_file::{self, Given, GroundFile, PictureSize};
+use crate::calibrate::ground_file::{self, GroundFile, PictureSize};
 use crate::calibrate::ground_view::{self, Marks};
 use crate::calibrate::points::Points;
 use crate::clock::CaptureTime;
@@ -18,8 +18,8 @@ use crate::detect::model::Model;
 use crate::error::{Error, Kind, Result};
 use crate::evidence::{Canvas, Redactor, redact};
 use crate::frame::Frame;
-use crate::place::homography::{Fit, HomographyFault, Pair};
-use crate::place::{Coverage, Ground, Homography, Plane, Site, Terrain};
+use crate::place::homography::{Fit, HomographyFault};
+use crate::place::{Coverage, Ground, Homography, Site, Terrain};
 use crate::plan::ground::{Viewpoint, ZoneView};
 use crate::source::{self, Next, PictureReader};
 
@@ -54,7 +54,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     pub draw: Option<PathBuf>,
     /// Largest root mean square of the residuals, in metres; nothing is written above it.
-    #[arg(long, value_name = "METRES", default_value_t = 2.0)]
+    #[arg(long, value_name = "METRES", default_value_t = 1.0)]
     pub max_error: f64,
     /// Print the result as JSON.
     #[arg(long)]
@@ -108,7 +108,9 @@ pub fn run(args: &Args) -> Result<()> {
     agree(args, &fit)?;
     let made = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let file = GroundFile::new(&args.camera, made, size, &plane, &given, &fit);
-    let terrain = terrain(&view, &plane, &fit)?;
+    let terrain = view.terrain(Ground::new(fit.homography, plane, fit.accuracy_m()))?;
+    // Before anything is written: a picture that cannot be redacted must leave nothing half done.
+    let picture = args.draw.as_ref().map(|_| hidden(&view, &frame)).transpose()?;
     let written = args
         .out
         .clone()
@@ -122,8 +124,11 @@ pub fn run(args: &Args) -> Result<()> {
         drawn: args.draw.clone(),
         file,
     };
-    if let Some(path) = &args.draw {
-        draw(path, args, &view, &frame, &given, &pairs, &terrain, &fit)?;
+    if let (Some(path), Some(picture)) = (&args.draw, picture) {
+        let zones: Vec<_> = view.zones.iter().map(|zone| (zone.id.clone(), zone.polygon.clone())).collect();
+        let title = format!("{}, rms {:.2} m", args.camera, fit.rms_m);
+        let marks = Marks { title: &title, terrain: &terrain, zones: &zones, given: &given, pairs: &pairs };
+        draw(path, picture, &marks)?;
     }
     let text = if args.json {
         serde_json::to_string(&outcome)
@@ -177,11 +182,6 @@ fn agree(args: &Args, fit: &Fit) -> Result<()> {
     .help("check that point in the picture and on the map. A lens that bends straight lines does not fit"))
 }
 
-fn terrain(view: &Viewpoint, plane: &Plane, fit: &Fit) -> Result<Arc<Terrain>> {
-    let ground = Ground::new(fit.homography, *plane, fit.accuracy_m());
-    view.terrain(ground)
-}
-
 fn zone_outcome(zone: &ZoneView, terrain: &Arc<Terrain>) -> ZoneOutcome {
     let site = Site::new(&zone.polygon, zone.grid.clone(), Some(terrain.clone()));
     let (coverage, fault) = match site {
@@ -213,21 +213,8 @@ fn hidden(view: &Viewpoint, frame: &Frame) -> Result<RgbImage> {
     Ok(redacted.pixels().clone())
 }
 
-#[allow(clippy::too_many_arguments)]
-fn draw(
-    path: &Path,
-    args: &Args,
-    view: &Viewpoint,
-    frame: &Frame,
-    given: &[Given],
-    pairs: &[Pair],
-    terrain: &Terrain,
-    fit: &Fit,
-) -> Result<()> {
-    let mut picture = hidden(view, frame)?;
-    let zones: Vec<_> = view.zones.iter().map(|zone| (zone.id.clone(), zone.polygon.clone())).collect();
-    let title = format!("{}, rms {:.2} m", args.camera, fit.rms_m);
-    ground_view::draw(&mut picture, &Marks { title: &title, terrain, zones: &zones, given, pairs });
+fn draw(path: &Path, mut picture: RgbImage, marks: &Marks<'_>) -> Result<()> {
+    ground_view::draw(&mut picture, marks);
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(|e| Error::disk(folder, "make the folder", e))?;
     }
