@@ -123,6 +123,13 @@ pub struct EdgeConfig {
     /// Time zone of messages and captions, an IANA name. Default `Asia/Shanghai`.
     #[schemars(with = "Option<String>")]
     pub timezone: Option<Spanned<String>>,
+    /// GeoJSON file with the grids of the street as polygons: a FeatureCollection of Polygon or MultiPolygon in
+    /// WGS 84 or CGCS2000, each with its grid's ID in the property `grid_key`. The cases of a camera with `ground`
+    /// then belong to the grid in which they stand.
+    #[schemars(with = "Option<PathBuf>")]
+    pub grids: Option<Spanned<PathBuf>>,
+    /// The property that holds a grid's ID in `grids`. Default `grid`.
+    pub grid_key: Option<String>,
     /// How strictly grid IDs are checked. Default `opaque`.
     #[serde(default)]
     pub grid_profile: GridProfile,
@@ -274,6 +281,10 @@ pub struct CameraConfig {
     /// The score map of this camera, in place of `model.scores`.
     #[schemars(with = "Option<PathBuf>")]
     pub scores: Option<Spanned<PathBuf>>,
+    /// The ground before the camera, as `gridpatrol calibrate camera` writes it, e.g. `calibration/cam-05.toml`.
+    /// Cases then carry their position, and with `edge.grids` the grid in which they stand.
+    #[schemars(with = "Option<PathBuf>")]
+    pub ground: Option<Spanned<PathBuf>>,
     /// What is watched for where.
     #[serde(default, rename = "zone")]
     pub zones: Vec<ZoneConfig>,
@@ -306,9 +317,10 @@ pub struct ZoneConfig {
     /// `public_area`, `gathering` …
     #[schemars(with = "String")]
     pub kind: Spanned<String>,
-    /// ID of the grid that the zone belongs to.
-    #[schemars(with = "String")]
-    pub grid: Spanned<String>,
+    /// ID of the grid that the zone belongs to. May be left out on a camera with `ground` where there is
+    /// `edge.grids`; otherwise it holds for what stands in none of those.
+    #[schemars(with = "Option<String>")]
+    pub grid: Option<Spanned<String>>,
     /// At least three corners `[x, y]` in 0-1 picture coordinates; 0,0 is the top left.
     #[schemars(with = "Vec<[f32; 2]>")]
     pub polygon: Spanned<Vec<[f32; 2]>>,

@@ -15,6 +15,7 @@ use crate::rule::Schedule;
 
 mod broker;
 mod build;
+pub(crate) mod ground;
 mod labels;
 mod model;
 mod privacy;

@@ -6,6 +6,7 @@
 
 mod bench;
 mod calibrate;
+mod calibrate_camera;
 mod calibrate_scores;
 mod cases;
 mod cli;

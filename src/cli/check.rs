@@ -9,7 +9,8 @@ use crate::detect::model::Model;
 use crate::detect::{Detector as _, OnnxDetector, RuntimeReport};
 use crate::error::{Error, Kind, Result};
 use crate::evidence::Pictures;
-use crate::plan::{Condition, Plan};
+use crate::place::grids::Overlap;
+use crate::plan::{Condition, Plan, ground};
 use crate::source;
 
 /// Check a configuration, its model and its inputs without running it.
@@ -40,21 +41,23 @@ pub fn run(args: &Args) -> Result<()> {
     }
     let name = &detector.identity().name;
     let runtime = detector.session().runtime();
-    let found = Found { model: name, runtime, redaction: redaction.as_ref() };
+    let overlaps = ground::grids(&file)?.map(|grids| grids.overlaps()).unwrap_or_default();
+    let found = Found { model: name, runtime, redaction: redaction.as_ref(), overlaps: &overlaps };
     let text = if args.json { as_json(&plan, &found)? } else { as_text(&plan, &found) };
     writeln!(std::io::stdout().lock(), "{text}")
         .map_err(|e| Error::new(Kind::System, "cannot write to standard output").caused_by(e))
 }
 
-/// What was opened.
+/// What was opened and found.
 struct Found<'a> {
     model: &'a str,
     runtime: &'a RuntimeReport,
     redaction: Option<&'a [String; 2]>,
+    overlaps: &'a [Overlap],
 }
 
 fn as_text(plan: &Plan, found: &Found<'_>) -> String {
-    let Found { model, runtime, redaction } = found;
+    let Found { model, runtime, redaction, overlaps } = *found;
     let mut lines = vec![format!(
         "The configuration is sound: box {} in street {}, model {model}, broker {}:{}.",
         plan.box_id, plan.street, plan.broker.host, plan.broker.port
@@ -87,11 +90,15 @@ fn as_text(plan: &Plan, found: &Found<'_>) -> String {
             ));
         }
     }
+    lines.extend(overlaps.iter().map(|overlap| {
+        let Overlap { first, second, area_m2 } = overlap;
+        format!("grids {first} and {second} share {area_m2:.0} m² of ground; it counts to the smaller grid")
+    }));
     lines.join("\n")
 }
 
 fn as_json(plan: &Plan, found: &Found<'_>) -> Result<String> {
-    let Found { model, runtime, redaction } = found;
+    let Found { model, runtime, redaction, overlaps } = *found;
     let cameras: Vec<serde_json::Value> = plan
         .cameras
         .iter()
@@ -103,6 +110,7 @@ fn as_json(plan: &Plan, found: &Found<'_>) -> Result<String> {
                     serde_json::json!({
                         "zone": rule.zone,
                         "grid": rule.site.grid(),
+                        "coverage": rule.site.ground().map(|_| rule.site.coverage()),
                         "kind": rule.kind.slug,
                         "labels": rule.labels,
                         "dwell_s": rule.dwell_s,
@@ -126,6 +134,7 @@ fn as_json(plan: &Plan, found: &Found<'_>) -> Result<String> {
         "workers": plan.workers,
         "redaction": redaction.map(|[faces, plates]| serde_json::json!({"faces": faces, "plates": plates})),
         "cameras": cameras,
+        "grid_overlaps": overlaps,
     });
     serde_json::to_string(&result)
         .map_err(|e| Error::new(Kind::System, "cannot write the result as JSON").caused_by(e))

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use jiff::tz::TimeZone;
 use toml::Spanned;
 
-use super::{CameraPlan, Input, Plan, broker, model, privacy, rule, storage};
+use super::{CameraPlan, Input, Plan, broker, ground, model, privacy, rule, storage};
 use crate::calibrate::score_file::Scores;
 use crate::config::{CameraConfig, ConfigFile};
 use crate::error::{Error, Kind, Result};
-use crate::place::is_slug;
+use crate::place::{Grids, is_slug};
 use crate::rule::Calendar;
 
 /// Looks a second where the camera does not say.
@@ -20,8 +20,8 @@ const LOOKS_PER_SECOND: f64 = 5.0;
 const DEFAULT_MODEL: &str = "models/nanodet-g-416";
 
 impl Plan {
-    /// Checks `file` and works out what it means. Reads no other files than the configuration and its score
-    /// maps, but looks whether those that it names are there.
+    /// Checks `file` and works out what it means. Reads no other files than the configuration, its score maps,
+    /// grids and grounds, but looks whether those that it names are there.
     ///
     /// # Errors
     /// [`Kind::Config`] with the line and key at fault.
@@ -61,9 +61,10 @@ impl Plan {
             return Err(file.fault("camera", 0..0, "there is no camera: expected at least one [[camera]]"));
         }
         let calendar = (calendar(file)?, zone.clone());
+        let grids = ground::grids(file)?;
         let mut cameras: Vec<CameraPlan> = Vec::new();
         for camera in &file.config.cameras {
-            let plan = camera_plan(file, camera, replay, &calendar)?;
+            let plan = camera_plan(file, camera, replay, &calendar, grids.as_ref())?;
             if cameras.iter().any(|known| known.id == plan.id) {
                 return Err(file.fault(
                     "camera.id",
@@ -122,7 +123,7 @@ pub(super) fn existing(file: &ConfigFile, key: &str, path: &Spanned<PathBuf>) ->
 }
 
 /// The folder of the detector, which must be there if it is `wanted`.
-fn detector(file: &ConfigFile, wanted: bool) -> Result<PathBuf> {
+pub(super) fn detector(file: &ConfigFile, wanted: bool) -> Result<PathBuf> {
     match model_folder(file, "model.path", file.config.model.path.as_ref(), DEFAULT_MODEL) {
         Err(_) if !wanted => Ok(PathBuf::from(DEFAULT_MODEL)),
         Err(e) => {
@@ -159,7 +160,7 @@ pub(super) fn model_folder(
     Err(file.fault(key, given.map_or(0..0, Spanned::span), what))
 }
 
-fn runtime(file: &ConfigFile) -> Result<Option<PathBuf>> {
+pub(super) fn runtime(file: &ConfigFile) -> Result<Option<PathBuf>> {
     let Some(path) = &file.config.model.runtime else { return Ok(None) };
     let found = existing(file, "model.runtime", path)
         .map_err(|e| e.help("run `make setup`, which fetches libonnxruntime.so, and leave the key out"))?;
@@ -202,6 +203,7 @@ fn camera_plan(
     camera: &CameraConfig,
     replay: Option<&Input>,
     calendar: &(Calendar, TimeZone),
+    grids: Option<&Grids>,
 ) -> Result<CameraPlan> {
     let id = slug(file, "camera.id", &camera.id)?;
     let looks_per_second = match &camera.looks_per_second {
@@ -217,6 +219,7 @@ fn camera_plan(
         return Err(file.fault("camera.zone", camera.id.span(), what));
     }
     let scores = scores(file, camera, replay)?;
+    let terrain = ground::terrain(file, camera, grids)?;
     let mut rules = Vec::new();
     let mut names: Vec<&str> = Vec::new();
     for zone in &camera.zones {
@@ -225,7 +228,7 @@ fn camera_plan(
             return Err(file.fault("camera.zone.id", zone.id.span(), what));
         }
         names.push(zone.id.get_ref());
-        rules.extend(rule::plans(file, zone, calendar, scores.as_ref())?);
+        rules.extend(rule::plans(file, zone, calendar, scores.as_ref(), terrain.as_ref())?);
     }
     Ok(CameraPlan {
         name: camera.name.clone().unwrap_or_else(|| id.clone()),
@@ -254,7 +257,7 @@ fn scores(file: &ConfigFile, camera: &CameraConfig, replay: Option<&Input>) -> R
     Scores::read(&found).map(Some)
 }
 
-fn input(file: &ConfigFile, source: &Spanned<String>) -> Result<Input> {
+pub(super) fn input(file: &ConfigFile, source: &Spanned<String>) -> Result<Input> {
     let text = source.get_ref();
     let help = "give the path of an H.264 .mp4 file or of a folder of JPEG or PNG pictures";
     if let Some((scheme, rest)) = text.split_once("://") {

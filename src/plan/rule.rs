@@ -1,15 +1,17 @@
 //! Zones and their rules: the catalogue's defaults for the zone's kind, changed as the configuration says.
 
+use std::sync::Arc;
+
 use jiff::tz::TimeZone;
 use toml::Spanned;
 
 use super::build::slug;
-use super::{Condition, RulePlan};
+use super::{Condition, RulePlan, ground};
 use crate::calibrate::score_file::Scores;
 use crate::case::catalog::{CATALOG, Kind, RuleDefaults};
 use crate::config::{ConfigFile, RuleConfig, ZoneConfig};
 use crate::error::Result;
-use crate::place::{GridId, Polygon, Site};
+use crate::place::{Polygon, Terrain};
 use crate::rule::{Calendar, Schedule};
 
 /// Longest dwell, a year: beyond it a rule is a mistake.
@@ -24,6 +26,7 @@ pub(super) fn plans(
     zone: &ZoneConfig,
     calendar: &(Calendar, TimeZone),
     scores: Option<&Scores>,
+    terrain: Option<&Arc<Terrain>>,
 ) -> Result<Vec<RulePlan>> {
     let id = slug(file, "camera.zone.id", &zone.id)?;
     let zone_kind = zone.kind.get_ref();
@@ -33,10 +36,9 @@ pub(super) fn plans(
             .fault("camera.zone.kind", zone.kind.span(), format!("`{zone_kind}` is not a kind of zone"))
             .help(format!("expected one of {}", known.join(", "))));
     }
-    let grid = GridId::parse(zone.grid.get_ref(), file.config.edge.grid_profile)
-        .map_err(|e| file.fault("camera.zone.grid", zone.grid.span(), e.to_string()))?;
     let polygon = Polygon::new(zone.polygon.get_ref().clone())
         .map_err(|e| file.fault("camera.zone.polygon", zone.polygon.span(), e.to_string()))?;
+    let site = ground::site(file, zone, &polygon, terrain)?;
     let mut kinds: Vec<&'static Kind> = CATALOG.kinds_for_zone(zone_kind).collect();
     for named in zone.rules.keys() {
         let Some(kind) = CATALOG.kind(named.get_ref()) else {
@@ -62,7 +64,7 @@ pub(super) fn plans(
             let checked = Checked { file, kind, change, scores };
             plans.push(RulePlan {
                 zone: id.clone(),
-                site: Site::of_zone(grid.clone()),
+                site: site.clone(),
                 polygon: polygon.clone(),
                 kind,
                 labels: checked.labels()?,
