@@ -16,5 +16,6 @@ mod element_types;
 mod evidence;
 mod heads;
 mod providers;
+mod rules;
 mod scene;
 mod support;

@@ -59,7 +59,10 @@ fn as_text(plan: &Plan, model: &str, runtime: &RuntimeReport) -> String {
         for rule in &camera.rules {
             let condition = match rule.condition {
                 Condition::Standing => String::new(),
-                Condition::Count(count) => format!("at least {count}, "),
+                Condition::Presence => "anything, ".to_owned(),
+                Condition::Loitering => "staying, ".to_owned(),
+                Condition::Cluster { count: 1, .. } => "standing together, ".to_owned(),
+                Condition::Count(count) | Condition::Cluster { count, .. } => format!("at least {count}, "),
             };
             lines.push(format!(
                 "  {} in grid {}: {} {} ({}), {condition}{} s",
@@ -92,8 +95,8 @@ fn as_json(plan: &Plan, model: &str, runtime: &RuntimeReport) -> Result<String> 
                         "dwell_s": rule.dwell_s,
                         "clear_s": rule.clear_s,
                         "count": match rule.condition {
-                            Condition::Standing => None,
-                            Condition::Count(count) => Some(count),
+                            Condition::Standing | Condition::Presence | Condition::Loitering => None,
+                            Condition::Count(count) | Condition::Cluster { count, .. } => Some(count),
                         },
                     })
                 })
