@@ -1,55 +1,187 @@
-//! The scoreboard: scenes with a known truth through the core, over many seeds and levels of detector noise.
-//! `cargo bench --bench cases -- [SEEDS]`
+//! The scoreboard: scenes with a known truth through the core, over many seeds and levels of detector noise, beside
+//! one case per track, which is what most programs do with the same detections.
+//! `cargo bench --bench cases -- [SEEDS] [--first SEED] [--only KIND,…] [--json]`
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
 
 #[path = "../tests/scene/mod.rs"]
 #[allow(dead_code, unreachable_pub)]
 mod scene;
 
-use std::time::Instant;
+use std::io::IsTerminal as _;
 
-use scene::score::{Score, plan, play, score};
-use scene::street::LENGTH_S;
-use scene::{Noise, street};
+use scene::board::{Row, row};
+use scene::{KINDS, Kind, Noise};
+use serde_json::{Value, json};
+
+/// Levels of noise, and seconds between two looks.
+const LEVELS: [(Noise, f64); 5] =
+    [(Noise::CLEAN, 0.2), (Noise::NOISY, 0.2), (Noise::BAD, 0.2), (Noise::CLEAN, 2.0), (Noise::NOISY, 2.0)];
+/// Most failing seeds that are described in a row of the table; all of them are counted.
+const NOTES: usize = 12;
+
+struct Asked {
+    seeds: std::ops::Range<u64>,
+    kinds: Vec<Kind>,
+    json: bool,
+}
 
 fn main() {
-    let seeds: u64 = std::env::args().skip(1).find_map(|arg| arg.parse().ok()).unwrap_or(200);
-    let plan = plan();
-    println!(
-        "{:<22}{:>7}{:>7}{:>7}{:>7}{:>9}{:>9}{:>9}{:>12}",
-        "scene", "found", "missed", "dupl.", "wrong", "late p50", "late p99", "msg/case", "core-s/h"
-    );
-    for (noise, interval) in [
-        (Noise::CLEAN, 0.2),
-        (Noise::NOISY, 0.2),
-        (Noise::BAD, 0.2),
-        (Noise::CLEAN, 2.0),
-        (Noise::NOISY, 2.0),
-    ] {
-        let mut total = Score::default();
-        let mut cpu_s = 0.0;
-        for seed in 0..seeds {
-            let scene = street(seed, &noise, interval);
-            let began = Instant::now();
-            let happenings = play(&plan, &scene);
-            cpu_s += began.elapsed().as_secs_f64();
-            total.add(score(&scene, &happenings));
+    let asked = match asked() {
+        Ok(asked) => asked,
+        Err(what) => {
+            eprintln!("{what}");
+            eprintln!(
+                "usage: cargo bench --bench cases -- [SEEDS] [--first SEED] [--only KIND,...] [--json]"
+            );
+            std::process::exit(2);
         }
-        println!(
-            "{:<22}{:>7}{:>7}{:>7}{:>7}{:>7.1} s{:>7.1} s{:>9.2}{:>12.2}",
-            format!("street {} {interval} s", noise.name),
-            total.found,
-            total.missed,
-            total.duplicates,
-            total.wrong,
-            total.late(0.5),
-            total.late(0.99),
-            total.messages as f64 / total.found.max(1) as f64,
-            cpu_s / (seeds as f64 * LENGTH_S / 3600.0),
-        );
-        for note in total.notes.iter().take(12) {
-            println!("    {note}");
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    if !asked.json {
+        heading();
+    }
+    for kind in &asked.kinds {
+        for (noise, interval) in LEVELS {
+            let name = format!("{} {} {interval} s", kind.name, noise.name);
+            let progress = |done: u64| {
+                // On a terminal only: a log is not to be filled with it.
+                if std::io::stderr().is_terminal() {
+                    eprint!("\r{name}: {done} of {} seeds   \r", asked.seeds.end - asked.seeds.start);
+                }
+            };
+            let row = row(*kind, &noise, interval, asked.seeds.clone(), threads, &progress);
+            if asked.json {
+                println!("{}", as_json(kind, &noise, interval, &row));
+            } else {
+                print(&name, &row);
+            }
         }
     }
+}
+
+fn asked() -> Result<Asked, String> {
+    let mut asked = Asked { seeds: 0..200, kinds: KINDS.to_vec(), json: false };
+    let (mut first, mut seeds) = (0, 200);
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        let mut number = |text: Option<String>| {
+            let text = text.unwrap_or_default();
+            text.parse::<u64>().map_err(|_| format!("`{text}`: expected a number of seeds"))
+        };
+        match argument.as_str() {
+            // `cargo bench` adds it.
+            "--bench" => {}
+            "--json" => asked.json = true,
+            "--first" => first = number(arguments.next())?,
+            "--only" => {
+                let names = arguments.next().unwrap_or_default();
+                asked.kinds = names.split(',').map(kind).collect::<Result<_, _>>()?;
+            }
+            _ => seeds = number(Some(argument))?,
+        }
+    }
+    asked.seeds = first..first + seeds;
+    Ok(asked)
+}
+
+fn kind(name: &str) -> Result<Kind, String> {
+    KINDS.iter().copied().find(|kind| kind.name == name).ok_or_else(|| {
+        let all: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
+        format!("`{name}` is not a kind of scene: expected one of {}", all.join(", "))
+    })
+}
+
+fn heading() {
+    println!(
+        "{:<22}{:>6} {:>6}{:>7}{:>6}{:>6} {:>8}{:>8} {:>8}{:>8}{:>8} {:>24}",
+        "",
+        "true",
+        "found",
+        "missed",
+        "dupl.",
+        "wrong",
+        "err p50",
+        "err p99",
+        "msg",
+        "bytes",
+        "core",
+        "per track"
+    );
+    println!(
+        "{:<22}{:>6} {:>6}{:>7}{:>6}{:>6} {:>8}{:>8} {:>8}{:>8}{:>8} {:>8}{:>8}{:>8}",
+        "scene, noise, interval",
+        "",
+        "",
+        "",
+        "",
+        "",
+        "s",
+        "s",
+        "/case",
+        "/case",
+        "s/h",
+        "missed",
+        "dupl.",
+        "wrong"
+    );
+}
+
+fn print(name: &str, row: &Row) {
+    let Row { score, naive, .. } = row;
+    println!(
+        "{name:<22}{:>6} {:>6}{:>7}{:>6}{:>6} {:>8.1}{:>8.1} {:>8.2}{:>8.0}{:>8.2} {:>8}{:>8}{:>8}",
+        score.found + score.missed,
+        score.found,
+        score.missed,
+        score.duplicates,
+        score.wrong,
+        score.late(0.5),
+        score.late(0.99),
+        per(score.messages as f64, score.found as f64),
+        per(row.bytes as f64, score.found as f64),
+        per(row.cpu.as_secs_f64(), row.camera_hours),
+        naive.missed,
+        naive.duplicates,
+        naive.wrong
+    );
+    for note in score.notes.iter().take(NOTES) {
+        println!("    {note}");
+    }
+    if score.notes.len() > NOTES {
+        println!("    and {} more; all failing seeds: {:?}", score.notes.len() - NOTES, row.failed);
+    }
+}
+
+fn as_json(kind: &Kind, noise: &Noise, interval: f64, row: &Row) -> Value {
+    let Row { score, naive, .. } = row;
+    json!({
+        "scene": kind.name,
+        "noise": noise.name,
+        "interval_s": interval,
+        "looks": row.looks,
+        "camera_hours": row.camera_hours,
+        "true": score.found + score.missed,
+        "found": score.found,
+        "missed": score.missed,
+        "duplicates": score.duplicates,
+        "wrong": score.wrong,
+        "opening_error_s": { "p50": score.late(0.5), "p99": score.late(0.99) },
+        "messages": score.messages,
+        "most_messages_of_a_case": score.most_messages,
+        "bytes": row.bytes,
+        "core_cpu_s_per_camera_hour": per(row.cpu.as_secs_f64(), row.camera_hours),
+        "per_track_dwell": {
+            "found": naive.found,
+            "missed": naive.missed,
+            "duplicates": naive.duplicates,
+            "wrong": naive.wrong,
+        },
+        "failed_seeds": row.failed,
+        "notes": score.notes,
+    })
+}
+
+fn per(value: f64, of: f64) -> f64 {
+    if of > 0.0 { value / of } else { 0.0 }
 }

@@ -1,31 +1,14 @@
-//! Fifteen minutes of a street with forbidden parking, put together by the seed.
+//! Fifteen minutes of a street with forbidden parking, put together by the seed: cars that were there before,
+//! that arrive, that take each other's place within 20 s, that stop within what is allowed; lane traffic, buses in
+//! front for 12 s and for 3 minutes, walkers, lost streams, unusable views, restarts.
 
 use super::Dice;
-use super::world::{Faults, HEIGHT, Noise, Scene, Thing, Violation, WIDTH, film, visible};
-
-/// Dwell of the parking rule in these scenes, in seconds.
-pub const DWELL_S: f64 = 60.0;
-/// Length of a scene, in seconds.
-pub const LENGTH_S: f64 = 900.0;
-
-/// Foot lines in pixels.
-const FAR_LANE: f64 = 350.0;
-const KERB: f64 = 430.0;
-const NEAR_LANE: f64 = 540.0;
-const PAVEMENT: f64 = 640.0;
-
-/// The no-parking zone, 0-1.
-pub fn zone() -> [[f32; 2]; 4] {
-    let y = |px: f64| (px / HEIGHT) as f32;
-    [[0.0, y(KERB - 35.0)], [1.0, y(KERB - 35.0)], [1.0, y(KERB + 35.0)], [0.0, y(KERB + 35.0)]]
-}
-
-fn car(dice: &mut Dice) -> (&'static str, f64, f64) {
-    match dice.below(6) {
-        0 => ("truck", dice.between(190.0, 230.0), dice.between(110.0, 140.0)),
-        _ => ("car", dice.between(140.0, 175.0), dice.between(72.0, 95.0)),
-    }
-}
+use super::camera::{Faults, Noise, film};
+use super::kerb::{
+    Car, DWELL_S, KERB, LENGTH_S, PAVEMENT, bus, car, drive_in, drive_out, places, set_due, stands, stay,
+    traffic, zone,
+};
+use super::world::{Scene, Thing, Violation, visible, walkers};
 
 /// Builds the street of `seed`, looked at each `interval` seconds through `noise`.
 pub fn street(seed: u64, noise: &Noise, interval: f64) -> Scene {
@@ -34,7 +17,15 @@ pub fn street(seed: u64, noise: &Noise, interval: f64) -> Scene {
     let mut street = built.next().expect("most streets are fair");
     let looks = film(&street.things, &street.faults, LENGTH_S, interval, noise, &mut street.dice);
     let name = format!("street {seed} {} {interval} s", noise.name);
-    Scene { name, looks, truth: street.truth, restarts: street.restarts, busy: street.busy }
+    Scene {
+        name,
+        zones: zone(),
+        length_s: LENGTH_S,
+        looks,
+        truth: street.truth,
+        restarts: street.restarts,
+        busy: street.busy,
+    }
 }
 
 struct Street {
@@ -50,26 +41,21 @@ fn build(seed: u64) -> Option<Street> {
     let mut dice = Dice::new(seed);
     let mut things = Vec::new();
     let mut truth = Vec::new();
-    // Places along the kerb, far enough apart that no two parked boxes overlap by more than a little.
-    let mut places: Vec<f64> =
-        (0..5).map(|n| 150.0 + 240.0 * f64::from(n) + dice.between(-15.0, 15.0)).collect();
-    // Shuffled, so that every kind of visitor gets every kind of place.
-    for n in (1..places.len()).rev() {
-        places.swap(n, dice.below(n + 1));
+    let places = places(&mut dice);
+    let mut kerb = Parked { things: &mut things, truth: &mut truth, dice: &mut dice };
+    already_parked(&mut kerb, places[0]);
+    arrives(&mut kerb, places[1]);
+    if kerb.dice.chance(0.6) {
+        swap(&mut kerb, places[2]);
     }
-    already_parked(&mut things, &mut truth, places[0], &mut dice);
-    arrives(&mut things, &mut truth, places[1], &mut dice);
-    if dice.chance(0.6) {
-        swap(&mut things, &mut truth, places[2], &mut dice);
-    }
-    legal_stops(&mut things, places[3], &mut dice);
-    if dice.chance(0.5) {
-        arrives(&mut things, &mut truth, places[4], &mut dice);
+    legal_stops(kerb.things, places[3], kerb.dice);
+    if kerb.dice.chance(0.5) {
+        arrives(&mut kerb, places[4]);
     }
     let parked = things.len();
     traffic(&mut things, &mut dice);
     buses(&mut things, &mut dice);
-    walkers(&mut things, &mut dice);
+    things.extend(walkers(14, PAVEMENT, LENGTH_S, &mut dice));
     let faults = faults(&things[..parked], &mut dice);
     let restarts = if dice.chance(0.3) { vec![dice.between(30.0, 800.0)] } else { Vec::new() };
     let fair = changes_can_be_seen(&things, parked) && truth.iter_mut().all(|v| set_due(v, &things));
@@ -121,87 +107,43 @@ fn changes_can_be_seen(things: &[Thing], parked: usize) -> bool {
     })
 }
 
-/// Where `thing` stands at the kerb, from when, until when.
-fn stay(thing: &Thing) -> Option<(f64, f64, f64)> {
-    let at_kerb: Vec<&(f64, f64, f64)> = thing.path.iter().filter(|point| point.2 == KERB).collect();
-    Some((at_kerb.first()?.1, at_kerb.first()?.0, at_kerb.last()?.0))
+/// Adds a car that stands at `x` from `from` until `until`.
+fn park(street: &mut Parked<'_>, car: Car, x: f64, from: f64, until: Option<f64>) {
+    let (thing, violation) = stands(car, x, from, until, street.dice);
+    street.things.push(thing);
+    street.truth.push(violation);
 }
 
-/// Works out when the case of `v` should open. False when it cannot be seen for long enough.
-fn set_due(v: &mut Violation, things: &[Thing]) -> bool {
-    let Some((x, y)) = v.place else { return true };
-    let (x, height) = (x * WIDTH, 2.0 * (KERB - y * HEIGHT));
-    let place = [x - 75.0, KERB - height, x + 75.0, KERB];
-    let until = v.until.unwrap_or(LENGTH_S);
-    let first_seen = |from: f64| {
-        (0..)
-            .map(|n| from + 0.2 * f64::from(n))
-            .take_while(|&t| t < until)
-            .find(|&t| visible(things, place, t) > 0.5)
-    };
-    let Some(due) = first_seen(v.from).and_then(|seen| first_seen(seen + DWELL_S)) else { return false };
-    v.due = due;
-    due + 30.0 < until
+/// What the cars at the kerb are added to.
+struct Parked<'a> {
+    things: &'a mut Vec<Thing>,
+    truth: &'a mut Vec<Violation>,
+    dice: &'a mut Dice,
 }
 
-/// Drives in along the kerb line from the left, from `t` on; the way takes 4 to 7 s.
-fn drive_in(t: f64, x: f64, dice: &mut Dice) -> Vec<(f64, f64, f64)> {
-    let takes = dice.between(4.0, 7.0);
-    vec![(t - takes, -120.0, NEAR_LANE - 30.0), (t - 2.0, x - 90.0, KERB + 35.0), (t, x, KERB)]
+fn already_parked(street: &mut Parked<'_>, x: f64) {
+    let car = car(street.dice);
+    let until = street.dice.chance(0.5).then(|| street.dice.between(200.0, 800.0));
+    park(street, car, x, 0.0, until);
 }
 
-/// Drives out to the right from `t` on.
-fn drive_out(t: f64, x: f64, dice: &mut Dice) -> Vec<(f64, f64, f64)> {
-    let takes = dice.between(4.0, 7.0);
-    vec![(t, x, KERB), (t + 1.5, x + 70.0, KERB + 40.0), (t + takes, WIDTH + 150.0, NEAR_LANE - 30.0)]
-}
-
-fn place(x: f64, height: f64) -> Option<(f64, f64)> {
-    Some((x / WIDTH, (KERB - height / 2.0) / HEIGHT))
-}
-
-fn already_parked(things: &mut Vec<Thing>, truth: &mut Vec<Violation>, x: f64, dice: &mut Dice) {
-    let (label, width, height) = car(dice);
-    let mut path = vec![(0.0, x, KERB)];
-    let until = dice.chance(0.5).then(|| dice.between(200.0, 800.0));
-    match until {
-        Some(t) => path.extend(drive_out(t, x, dice)),
-        None => path.push((LENGTH_S + 1.0, x, KERB)),
-    }
-    things.push(Thing { label, width, height, path });
-    truth.push(Violation { from: 0.0, until, due: 0.0, place: place(x, height) });
-}
-
-fn arrives(things: &mut Vec<Thing>, truth: &mut Vec<Violation>, x: f64, dice: &mut Dice) {
-    let (label, width, height) = car(dice);
-    let from = dice.between(40.0, 500.0);
-    let stay = dice.between(DWELL_S + 40.0, 400.0);
-    let mut path = drive_in(from, x, dice);
-    let until = (from + stay < LENGTH_S - 60.0).then_some(from + stay);
-    match until {
-        Some(t) => path.extend(drive_out(t, x, dice)),
-        None => path.push((LENGTH_S + 1.0, x, KERB)),
-    }
-    things.push(Thing { label, width, height, path });
-    truth.push(Violation { from, until, due: 0.0, place: place(x, height) });
+fn arrives(street: &mut Parked<'_>, x: f64) {
+    let car = car(street.dice);
+    let from = street.dice.between(40.0, 500.0);
+    let until = from + street.dice.between(DWELL_S + 40.0, 400.0);
+    park(street, car, x, from, (until < LENGTH_S - 60.0).then_some(until));
 }
 
 /// One leaves and another takes the place within 20 s.
-fn swap(things: &mut Vec<Thing>, truth: &mut Vec<Violation>, x: f64, dice: &mut Dice) {
-    let (label, width, height) = car(dice);
-    let (first, leaves) = (dice.between(30.0, 120.0), dice.between(260.0, 400.0));
-    let mut path = drive_in(first, x, dice);
-    path.extend(drive_out(leaves, x, dice));
-    things.push(Thing { label, width, height, path });
-    truth.push(Violation { from: first, until: Some(leaves), due: 0.0, place: place(x, height) });
-    let (label, width, height) = car(dice);
-    let second = leaves + dice.between(14.0, 20.0);
+fn swap(street: &mut Parked<'_>, x: f64) {
+    let first = car(street.dice);
+    let (comes, leaves) = (street.dice.between(30.0, 120.0), street.dice.between(260.0, 400.0));
+    park(street, first, x, comes, Some(leaves));
+    let second = car(street.dice);
+    let comes = leaves + street.dice.between(14.0, 20.0);
     // Nobody parks to the pixel where the one before stood.
-    let x = x + dice.normal(12.0);
-    let mut path = drive_in(second, x, dice);
-    path.push((LENGTH_S + 1.0, x, KERB));
-    things.push(Thing { label, width, height, path });
-    truth.push(Violation { from: second, until: None, due: 0.0, place: place(x, height) });
+    let x = x + street.dice.normal(12.0);
+    park(street, second, x, comes, None);
 }
 
 /// Stops of about half the dwell, which are allowed.
@@ -217,20 +159,6 @@ fn legal_stops(things: &mut Vec<Thing>, x: f64, dice: &mut Dice) {
     }
 }
 
-fn traffic(things: &mut Vec<Thing>, dice: &mut Dice) {
-    for _ in 0..35 {
-        let (label, width, height) = car(dice);
-        let t = dice.between(0.0, LENGTH_S - 10.0);
-        let takes = dice.between(5.0, 10.0);
-        let (from, to, y) = if dice.chance(0.5) {
-            (-120.0, WIDTH + 120.0, NEAR_LANE + dice.between(-10.0, 10.0))
-        } else {
-            (WIDTH + 120.0, -120.0, FAR_LANE + dice.between(-8.0, 8.0))
-        };
-        things.push(Thing { label, width, height, path: vec![(t, from, y), (t + takes, to, y)] });
-    }
-}
-
 /// Buses in the near lane that stop in front of the kerb: twice for 12 s, once in a while for three minutes.
 fn buses(things: &mut Vec<Thing>, dice: &mut Dice) {
     let mut stops = vec![dice.between(100.0, 400.0), dice.between(450.0, 800.0)];
@@ -241,25 +169,6 @@ fn buses(things: &mut Vec<Thing>, dice: &mut Dice) {
     }
     for (t, wait) in stops.into_iter().zip(waits) {
         let x = dice.between(250.0, 1000.0);
-        let y = NEAR_LANE + 15.0;
-        let path =
-            vec![(t - 4.0, -250.0, y), (t, x, y), (t + wait, x, y), (t + wait + 5.0, WIDTH + 250.0, y)];
-        things.push(Thing { label: "bus", width: 430.0, height: 215.0, path });
-    }
-}
-
-fn walkers(things: &mut Vec<Thing>, dice: &mut Dice) {
-    for _ in 0..14 {
-        let t = dice.between(0.0, LENGTH_S - 40.0);
-        let takes = dice.between(15.0, 35.0);
-        let y = PAVEMENT + dice.between(-40.0, 40.0);
-        let (from, to) = if dice.chance(0.5) { (-40.0, WIDTH + 40.0) } else { (WIDTH + 40.0, -40.0) };
-        let height = dice.between(150.0, 190.0);
-        things.push(Thing {
-            label: "person",
-            width: height / 3.0,
-            height,
-            path: vec![(t, from, y), (t + takes, to, y)],
-        });
+        things.push(bus(t, wait, x));
     }
 }
