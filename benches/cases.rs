@@ -65,7 +65,7 @@ fn asked() -> Result<Asked, String> {
     let (mut first, mut seeds) = (0, 200);
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
-        let mut number = |text: Option<String>| {
+        let number = |text: Option<String>| {
             let text = text.unwrap_or_default();
             text.parse::<u64>().map_err(|_| format!("`{text}`: expected a number of seeds"))
         };

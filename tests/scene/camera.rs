@@ -100,7 +100,8 @@ impl Faults {
         now.map(|s| (s.dx, s.dy)).reduce(|a, b| (a.0 + b.0, a.1 + b.1))
     }
 
-    fn stamp(&self, t: f64) -> f64 {
+    /// What the camera's clock shows at `t`.
+    pub fn stamp(&self, t: f64) -> f64 {
         t + self.steps.iter().filter(|&&(when, _)| t >= when).map(|&(_, by)| by).sum::<f64>()
     }
 }

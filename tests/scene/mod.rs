@@ -8,11 +8,18 @@
 
 pub mod baseline;
 pub mod board;
+pub mod bump;
 pub mod camera;
+pub mod clock;
 pub mod dice;
+pub mod draft;
+pub mod gaps;
 pub mod kerb;
+pub mod night;
+pub mod pair;
 pub mod play;
 pub mod score;
+pub mod shadow;
 pub mod street;
 pub mod world;
 
@@ -28,4 +35,12 @@ pub struct Kind {
 }
 
 /// All kinds of scene.
-pub const KINDS: &[Kind] = &[Kind { name: "street", make: street }];
+pub const KINDS: &[Kind] = &[
+    Kind { name: "street", make: street },
+    Kind { name: "pair", make: pair::pair },
+    Kind { name: "gaps", make: gaps::gaps },
+    Kind { name: "bump", make: bump::bump },
+    Kind { name: "night", make: night::night },
+    Kind { name: "shadow", make: shadow::shadow },
+    Kind { name: "clock", make: clock::clock },
+];

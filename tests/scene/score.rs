@@ -6,7 +6,6 @@ use gridpatrol::case::{CaseId, Change, Happening};
 use gridpatrol::clock::CaptureTime;
 use gridpatrol::plan::Plan;
 
-pub use super::play::{judge, plan, play};
 use super::world::{Scene, Violation};
 
 /// How far a case's box may lie from a violation's place, 0-1 of the picture's width and height.

@@ -133,8 +133,3 @@ pub fn walkers(count: usize, y: f64, end: f64, dice: &mut Dice) -> Vec<Thing> {
     }
     walkers
 }
-
-/// `restarts` of the engine: one at a random time in three scenes of ten.
-pub fn restarts(end: f64, dice: &mut Dice) -> Vec<f64> {
-    if dice.chance(0.3) { vec![dice.between(30.0, end - 60.0)] } else { Vec::new() }
-}
