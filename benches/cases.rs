@@ -1,6 +1,7 @@
 //! The scoreboard: scenes with a known truth through the core, over many seeds and levels of detector noise, beside
 //! one case per track, which is what most programs do with the same detections.
-//! `cargo bench --bench cases -- [SEEDS] [--first SEED] [--only KIND,…] [--json]`
+//! `cargo bench --bench cases -- [SEEDS] [--first SEED] [--only KIND,…] [--json] [--tell]`
+//! `--tell` tells the story of each scene that went wrong: truth, faults, what happened.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
 
@@ -10,7 +11,7 @@ mod scene;
 
 use std::io::IsTerminal as _;
 
-use scene::board::{Row, row};
+use scene::board::{Row, row, story};
 use scene::{KINDS, Kind, Noise};
 use serde_json::{Value, json};
 
@@ -24,6 +25,7 @@ struct Asked {
     seeds: std::ops::Range<u64>,
     kinds: Vec<Kind>,
     json: bool,
+    tell: bool,
 }
 
 fn main() {
@@ -32,7 +34,7 @@ fn main() {
         Err(what) => {
             eprintln!("{what}");
             eprintln!(
-                "usage: cargo bench --bench cases -- [SEEDS] [--first SEED] [--only KIND,...] [--json]"
+                "usage: cargo bench --bench cases -- [SEEDS] [--first SEED] [--only KIND,...] [--json] [--tell]"
             );
             std::process::exit(2);
         }
@@ -56,12 +58,15 @@ fn main() {
             } else {
                 print(&name, &row);
             }
+            if asked.tell {
+                row.failed.iter().for_each(|&seed| eprintln!("{}", story(*kind, seed, &noise, interval)));
+            }
         }
     }
 }
 
 fn asked() -> Result<Asked, String> {
-    let mut asked = Asked { seeds: 0..200, kinds: KINDS.to_vec(), json: false };
+    let mut asked = Asked { seeds: 0..200, kinds: KINDS.to_vec(), json: false, tell: false };
     let (mut first, mut seeds) = (0, 200);
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
@@ -73,6 +78,7 @@ fn asked() -> Result<Asked, String> {
             // `cargo bench` adds it.
             "--bench" => {}
             "--json" => asked.json = true,
+            "--tell" => asked.tell = true,
             "--first" => first = number(arguments.next())?,
             "--only" => {
                 let names = arguments.next().unwrap_or_default();

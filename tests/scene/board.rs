@@ -5,13 +5,14 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use gridpatrol::clock::CaptureTime;
 use gridpatrol::evidence::{Evidence, Picture, Redaction, Role};
 use gridpatrol::mqtt::{CaseEvent, Report};
 use gridpatrol::plan::Plan;
 
 use super::baseline::per_track_dwell;
 use super::play::{Played, plan_of, play_timed};
-use super::score::{Score, score_openings, score_timed};
+use super::score::{Score, score_openings, score_timed, told};
 use super::{Kind, Noise};
 
 /// What came of one row of the scoreboard.
@@ -121,4 +122,30 @@ fn bytes(plan: &Plan, played: &Played) -> usize {
         bytes += CaseEvent::new(&report).unwrap().to_json().unwrap().len();
     }
     bytes
+}
+
+/// The story of one scene: its truth, its faults and what the engine made of it.
+pub fn story(kind: Kind, seed: u64, noise: &Noise, interval: f64) -> String {
+    let scene = (kind.make)(seed, noise, interval);
+    let plan = plan_of(&scene.zones);
+    let played = play_timed(&plan, &scene);
+    let mut story = format!("{}\n", scene.name);
+    let mut say = |line: String| story.push_str(&format!("    {line}\n"));
+    scene.truth.iter().for_each(|v| say(format!("true    {}", told(v))));
+    say(format!("faults  {:?}", scene.faults));
+    say(format!("restarts {:?}", scene.restarts));
+    for thing in scene.things.iter().filter(|thing| thing.path.len() != 2) {
+        say(format!("thing   {} {:.0}x{:.0} {:.1?}", thing.label, thing.width, thing.height, thing.path));
+    }
+    for (happening, when) in played.happenings.iter().zip(&played.when) {
+        let case = &happening.case;
+        let bbox = case.objects.first().map(|object| object.bbox);
+        let since = case.first_seen.seconds_since(CaptureTime::default());
+        say(format!(
+            "{when:>7.1} {:?} {} since {since:.1}, {bbox:.3?}",
+            happening.change,
+            &case.id.as_str()[..8]
+        ));
+    }
+    story
 }

@@ -6,7 +6,7 @@
 use super::Noise;
 use super::camera::Shift;
 use super::draft::{Draft, scene};
-use super::kerb::{LENGTH_S, already_parked, arrives, legal_stops, passers, places, set_due, zone};
+use super::kerb::{LENGTH_S, already_parked, arrives, is_fair, legal_stops, passers, places, zone};
 use super::world::Scene;
 
 /// The bumps of `seed`.
@@ -20,6 +20,7 @@ fn build(draft: &mut Draft) -> bool {
     arrives(draft, places[1]);
     arrives(draft, places[2]);
     legal_stops(draft, places[3]);
+    let parked = draft.things.len();
     passers(draft);
     for _ in 0..2 {
         let dice = &mut draft.dice;
@@ -37,7 +38,7 @@ fn build(draft: &mut Draft) -> bool {
     let (known, back) = (from + dice.between(2.0, 5.0), until + dice.between(2.0, 5.0));
     draft.faults.unusable.push((known, back, "moved"));
     draft.restart_sometimes(800.0);
-    let fair = set_due(draft);
+    let fair = is_fair(draft, parked);
     draft.note_busy();
     fair
 }

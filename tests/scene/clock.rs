@@ -6,7 +6,7 @@
 
 use super::Noise;
 use super::draft::{Draft, scene};
-use super::kerb::{LENGTH_S, already_parked, arrives, legal_stops, passers, places, set_due, zone};
+use super::kerb::{LENGTH_S, already_parked, arrives, is_fair, legal_stops, passers, places, zone};
 use super::world::Scene;
 
 /// The stepped clock of `seed`.
@@ -21,6 +21,7 @@ fn build(draft: &mut Draft) -> bool {
     arrives(draft, places[2]);
     arrives(draft, places[3]);
     legal_stops(draft, places[4]);
+    let parked = draft.things.len();
     passers(draft);
     let dice = &mut draft.dice;
     let step = match dice.below(4) {
@@ -30,7 +31,7 @@ fn build(draft: &mut Draft) -> bool {
     };
     draft.faults.steps.push(step);
     draft.restart_sometimes(800.0);
-    let fair = set_due(draft);
+    let fair = is_fair(draft, parked);
     draft.note_busy();
     fair
 }

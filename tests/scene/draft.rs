@@ -59,5 +59,6 @@ pub fn scene(
     let mut draft = drawn.next().expect("most scenes are fair");
     let looks = film(&draft.things, &draft.faults, length_s, interval, noise, &mut draft.dice);
     let name = format!("{name} {seed} {} {interval} s", noise.name);
-    Scene { name, zones, length_s, looks, truth: draft.truth, restarts: draft.restarts, busy: draft.busy }
+    let Draft { things, truth, faults, restarts, busy, .. } = draft;
+    Scene { name, zones, length_s, things, faults, looks, truth, restarts, busy }
 }

@@ -5,7 +5,7 @@
 
 use super::Noise;
 use super::draft::{Draft, scene};
-use super::kerb::{LENGTH_S, already_parked, arrives, legal_stops, passers, places, set_due, zone};
+use super::kerb::{LENGTH_S, already_parked, arrives, is_fair, legal_stops, passers, places, zone};
 use super::world::Scene;
 
 /// The gaps of `seed`.
@@ -20,6 +20,7 @@ fn build(draft: &mut Draft) -> bool {
     arrives(draft, places[2]);
     arrives(draft, places[3]);
     legal_stops(draft, places[4]);
+    let parked = draft.things.len();
     passers(draft);
     let mut t = draft.dice.between(10.0, 60.0);
     while t < LENGTH_S - 60.0 {
@@ -36,7 +37,7 @@ fn build(draft: &mut Draft) -> bool {
         }
     }
     draft.restart_sometimes(800.0);
-    let fair = set_due(draft);
+    let fair = is_fair(draft, parked);
     draft.note_busy();
     fair
 }

@@ -164,8 +164,41 @@ pub fn passers(draft: &mut Draft) {
     draft.things.extend(walkers);
 }
 
+/// Whether it is fair to ask for the cases of `draft`, whose first `parked` things are those that come to the kerb: each
+/// of them can be seen for long enough, and each empty time between two cars in one place is in plain view for eight
+/// seconds. Works out when the cases should open.
+pub fn is_fair(draft: &mut Draft, parked: usize) -> bool {
+    changes_can_be_seen(&draft.things, parked, &draft.faults) && set_due(draft)
+}
+
+fn changes_can_be_seen(things: &[Thing], parked: usize, faults: &Faults) -> bool {
+    let stays: Vec<(f64, f64, f64)> = things[..parked].iter().filter_map(stay).collect();
+    stays.iter().all(|&(x, _, leaves)| {
+        let next = stays
+            .iter()
+            .filter(|&&(other, comes, _)| (other - x).abs() < 60.0 && comes > leaves)
+            .map(|&(_, comes, _)| comes)
+            .fold(f64::INFINITY, f64::min);
+        if next.is_infinite() {
+            return true;
+        }
+        let place = [x - 75.0, KERB - 80.0, x + 75.0, KERB];
+        let in_view = |t: f64| !faults.is_blind(t) && visible(things, place, t) > 0.9;
+        let steps = ((next - leaves) / 0.5) as usize;
+        let seen = (0..steps).filter(|&n| in_view(leaves + 0.5 * n as f64)).count();
+        seen as f64 * 0.5 >= 8.0
+    })
+}
+
+/// Where `thing` stands at the kerb, from when, until when: the two points of its path that are the same.
+pub fn stay(thing: &Thing) -> Option<(f64, f64, f64)> {
+    let same = |pair: &&[(f64, f64, f64)]| (pair[0].1, pair[0].2) == (pair[1].1, pair[1].2);
+    let pair = thing.path.windows(2).find(same)?;
+    Some((pair[0].1, pair[0].0, pair[1].0))
+}
+
 /// Works out when the case of each violation should open. False when one cannot be seen for long enough.
-pub fn set_due(draft: &mut Draft) -> bool {
+fn set_due(draft: &mut Draft) -> bool {
     let Draft { things, truth, culprits, faults, .. } = draft;
     truth.iter_mut().zip(culprits.iter()).all(|(v, &culprit)| {
         let due = due(things, culprit, v.from, faults);

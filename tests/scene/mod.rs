@@ -7,14 +7,19 @@
 //! about it: a violation must be one that a person who sees the same looks would report.
 
 pub mod baseline;
+pub mod bikes;
 pub mod board;
 pub mod bump;
 pub mod camera;
 pub mod clock;
+pub mod crossing;
+pub mod crowd;
 pub mod dice;
 pub mod draft;
 pub mod gaps;
+pub mod jsonl;
 pub mod kerb;
+pub mod mot;
 pub mod night;
 pub mod pair;
 pub mod play;
@@ -43,4 +48,6 @@ pub const KINDS: &[Kind] = &[
     Kind { name: "night", make: night::night },
     Kind { name: "shadow", make: shadow::shadow },
     Kind { name: "clock", make: clock::clock },
+    Kind { name: "bikes", make: bikes::bikes },
+    Kind { name: "crowd", make: crowd::crowd },
 ];

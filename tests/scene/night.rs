@@ -1,13 +1,12 @@
-//! Nightfall: over some minutes scores sink by a quarter and twice as much is missed; then headlights sweep the kerb
+//! Nightfall: over some minutes scores sink by a sixth and a third of what is found by day is missed; then headlights sweep the kerb
 //! and are taken for cars for a few seconds at a time. Cars come before, during and after it.
 //!
-//! Fair: in the dark at least half of what the level of noise leaves is still found, at scores that stay above the
-//! rule's more often than not. A sweep lasts for a third of the dwell at most.
+//! Fair: two thirds of what is found by day is still found, at scores above the rule's as a rule. A sweep lasts for a third of the dwell at most.
 
 use super::Noise;
 use super::camera::{Dusk, Ghost};
 use super::draft::{Draft, scene};
-use super::kerb::{KERB, LENGTH_S, already_parked, arrives, legal_stops, passers, places, set_due, zone};
+use super::kerb::{KERB, LENGTH_S, already_parked, arrives, is_fair, legal_stops, passers, places, zone};
 use super::world::Scene;
 
 /// The night of `seed`.
@@ -21,17 +20,18 @@ fn build(draft: &mut Draft) -> bool {
     arrives(draft, places[1]);
     arrives(draft, places[2]);
     legal_stops(draft, places[3]);
+    let parked = draft.things.len();
     passers(draft);
     let from = draft.dice.between(60.0, 200.0);
     let until = from + draft.dice.between(150.0, 350.0);
-    draft.faults.dusk = Some(Dusk { from, until, least: 0.5 });
+    draft.faults.dusk = Some(Dusk { from, until, least: 0.65 });
     let mut t = until;
     while t < LENGTH_S - 30.0 {
         sweep(draft, t, places[4]);
         t += draft.dice.between(40.0, 150.0);
     }
     draft.restart_sometimes(800.0);
-    let fair = set_due(draft);
+    let fair = is_fair(draft, parked);
     draft.note_busy();
     fair
 }

@@ -5,7 +5,7 @@
 
 use super::Noise;
 use super::draft::{Draft, scene};
-use super::kerb::{Car, DWELL_S, KERB, LENGTH_S, car, legal_stops, park, passers, set_due, zone};
+use super::kerb::{Car, DWELL_S, KERB, LENGTH_S, car, is_fair, legal_stops, park, passers, zone};
 use super::world::Scene;
 
 /// The pairs of `seed`.
@@ -20,9 +20,10 @@ fn build(draft: &mut Draft) -> bool {
     }
     let alone = draft.dice.between(1020.0, 1080.0);
     legal_stops(draft, alone);
+    let parked = draft.things.len();
     passers(draft);
     draft.restart_sometimes(800.0);
-    let fair = set_due(draft);
+    let fair = is_fair(draft, parked);
     draft.note_busy();
     fair
 }

@@ -147,7 +147,8 @@ fn distance(truth: &Violation, opening: &Opening) -> Option<f64> {
     (dx <= NEAR.0 && dy <= NEAR.1).then(|| f64::hypot(dx, dy))
 }
 
-fn told(truth: &Violation) -> String {
+/// A violation in words.
+pub fn told(truth: &Violation) -> String {
     let Violation { kind, from, until, due, place } = truth;
     let until = until.map_or("the end".to_owned(), |t| format!("{t:.1} s"));
     let place = place.map_or(String::new(), |(x, y)| format!(" at {x:.3}, {y:.3}"));

@@ -7,7 +7,7 @@
 use super::Noise;
 use super::camera::Ghost;
 use super::draft::{Draft, scene};
-use super::kerb::{KERB, LENGTH_S, already_parked, arrives, passers, places, set_due, zone};
+use super::kerb::{KERB, LENGTH_S, already_parked, arrives, is_fair, passers, places, zone};
 use super::world::{HEIGHT, Scene, WIDTH};
 
 /// The shadows of `seed`.
@@ -29,9 +29,10 @@ fn build(draft: &mut Draft) -> bool {
     for n in 0..draft.truth.len() {
         part(draft, n);
     }
+    let parked = draft.things.len();
     passers(draft);
     draft.restart_sometimes(800.0);
-    let fair = set_due(draft);
+    let fair = is_fair(draft, parked);
     draft.note_busy();
     fair
 }

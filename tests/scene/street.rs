@@ -9,9 +9,10 @@ use super::Noise;
 use super::camera::Faults;
 use super::draft::{Draft, scene};
 use super::kerb::{
-    DWELL_S, KERB, LENGTH_S, already_parked, arrives, car, legal_stops, park, passers, places, set_due, zone,
+    DWELL_S, KERB, LENGTH_S, already_parked, arrives, car, is_fair, legal_stops, park, passers, places, stay,
+    zone,
 };
-use super::world::{Scene, Thing, visible};
+use super::world::Scene;
 
 /// The street of `seed`, looked at each `interval` seconds through `noise`.
 pub fn street(seed: u64, noise: &Noise, interval: f64) -> Scene {
@@ -35,7 +36,7 @@ fn build(draft: &mut Draft) -> bool {
     draft.restart_sometimes(800.0);
     let stays = draft.things[..parked].iter().filter_map(stay);
     draft.busy = stays.flat_map(|(_, comes, leaves)| [comes, leaves, comes + DWELL_S]).collect();
-    changes_can_be_seen(&draft.things, parked) && set_due(draft)
+    is_fair(draft, parked)
 }
 
 /// One leaves and another takes the place within 20 s.
@@ -69,30 +70,4 @@ fn faults(draft: &mut Draft, parked: usize) {
     if !stays.any(|(_, comes, leaves)| in_blind(comes) || in_blind(leaves) || in_blind(comes + DWELL_S)) {
         draft.faults = faults;
     }
-}
-
-/// Whether each empty time between two cars in one place is in plain view for eight seconds at least. The first
-/// `parked` of `things` are the ones that come to the kerb.
-fn changes_can_be_seen(things: &[Thing], parked: usize) -> bool {
-    let stays: Vec<(f64, f64, f64)> = things[..parked].iter().filter_map(stay).collect();
-    stays.iter().all(|&(x, _, leaves)| {
-        let next = stays
-            .iter()
-            .filter(|&&(other, comes, _)| (other - x).abs() < 100.0 && comes > leaves)
-            .map(|&(_, comes, _)| comes)
-            .fold(f64::INFINITY, f64::min);
-        if next.is_infinite() {
-            return true;
-        }
-        let place = [x - 75.0, KERB - 80.0, x + 75.0, KERB];
-        let steps = ((next - leaves) / 0.5) as usize;
-        let seen = (0..steps).filter(|&n| visible(things, place, leaves + 0.5 * n as f64) > 0.9).count();
-        seen as f64 * 0.5 >= 8.0
-    })
-}
-
-/// Where `thing` stands at the kerb, from when, until when.
-fn stay(thing: &Thing) -> Option<(f64, f64, f64)> {
-    let at_kerb: Vec<&(f64, f64, f64)> = thing.path.iter().filter(|point| point.2 == KERB).collect();
-    Some((at_kerb.first()?.1, at_kerb.first()?.0, at_kerb.last()?.0))
 }

@@ -1,5 +1,6 @@
 //! Objects on timed paths, what hides what, and the truth about them.
 
+use super::camera::Faults;
 use super::dice::Dice;
 
 /// Picture size in pixels.
@@ -71,6 +72,8 @@ pub struct Scene {
     pub zones: String,
     /// How long it lasts, in seconds.
     pub length_s: f64,
+    pub things: Vec<Thing>,
+    pub faults: Faults,
     pub looks: Vec<SceneLook>,
     pub truth: Vec<Violation>,
     /// Moments at which the engine is to be stopped and started again from its saved state.
