@@ -1,7 +1,7 @@
 //! The scoreboard: scenes with a known truth through the core, over many seeds and levels of detector noise, beside
 //! one case per track, which is what most programs do with the same detections.
 //! `cargo bench --bench cases -- [SEEDS] [--first SEED] [--only KIND,…] [--json] [--tell]`
-//! `--tell` tells the story of each scene that went wrong: truth, faults, what happened.
+//! `--tell` tells the story of each scene with something to note: truth, faults, what happened.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
 
@@ -11,7 +11,7 @@ mod scene;
 
 use std::io::IsTerminal as _;
 
-use scene::board::{Row, row, story};
+use scene::board::{Row, row, story, trackers};
 use scene::{KINDS, Kind, Noise};
 use serde_json::{Value, json};
 
@@ -21,11 +21,17 @@ const LEVELS: [(Noise, f64); 5] =
 /// Most failing seeds that are described in a row of the table; all of them are counted.
 const NOTES: usize = 12;
 
+/// What `--only` calls the measures of the tracker.
+const TRACKER: &str = "tracker";
+/// Most crossings for the measures of the tracker; each lasts two minutes.
+const CROSSINGS: u64 = 20;
+
 struct Asked {
     seeds: std::ops::Range<u64>,
     kinds: Vec<Kind>,
     json: bool,
     tell: bool,
+    tracker: bool,
 }
 
 fn main() {
@@ -59,14 +65,44 @@ fn main() {
                 print(&name, &row);
             }
             if asked.tell {
-                row.failed.iter().for_each(|&seed| eprintln!("{}", story(*kind, seed, &noise, interval)));
+                row.noted.iter().for_each(|&seed| eprintln!("{}", story(*kind, seed, &noise, interval)));
+            }
+        }
+    }
+    if asked.tracker {
+        tracker(&asked);
+    }
+}
+
+/// Prints what the tracker is worth beside joining boxes by overlap alone, and beside the best that can be had from the
+/// detections.
+fn tracker(asked: &Asked) {
+    let seeds = asked.seeds.start..asked.seeds.end.min(asked.seeds.start + CROSSINGS);
+    if !asked.json {
+        println!(
+            "\n{:<22}{:<16}{:>8}{:>8}{:>10}",
+            "crossings, 5 looks/s", "tracker", "MOTA", "IDF1", "switches"
+        );
+    }
+    for noise in [Noise::CLEAN, Noise::NOISY, Noise::BAD] {
+        for (name, mot) in trackers(seeds.clone(), &noise) {
+            let (mota, idf1, switches) = (mot.mota(), mot.idf1(), mot.switches);
+            if asked.json {
+                let row = json!({
+                    "scene": "crossing", "noise": noise.name, "interval_s": 0.2, "tracker": name, "mota": mota,
+                    "idf1": idf1, "switches": switches, "objects": mot.objects, "missed": mot.missed,
+                    "false": mot.false_boxes,
+                });
+                println!("{row}");
+            } else {
+                println!("{:<22}{name:<16}{mota:>8.3}{idf1:>8.3}{switches:>10}", noise.name);
             }
         }
     }
 }
 
 fn asked() -> Result<Asked, String> {
-    let mut asked = Asked { seeds: 0..200, kinds: KINDS.to_vec(), json: false, tell: false };
+    let mut asked = Asked { seeds: 0..200, kinds: KINDS.to_vec(), json: false, tell: false, tracker: true };
     let (mut first, mut seeds) = (0, 200);
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
@@ -82,7 +118,9 @@ fn asked() -> Result<Asked, String> {
             "--first" => first = number(arguments.next())?,
             "--only" => {
                 let names = arguments.next().unwrap_or_default();
-                asked.kinds = names.split(',').map(kind).collect::<Result<_, _>>()?;
+                asked.tracker = names.split(',').any(|name| name == TRACKER);
+                let names = names.split(',').filter(|&name| name != TRACKER);
+                asked.kinds = names.map(kind).collect::<Result<_, _>>()?;
             }
             _ => seeds = number(Some(argument))?,
         }
@@ -93,7 +131,7 @@ fn asked() -> Result<Asked, String> {
 
 fn kind(name: &str) -> Result<Kind, String> {
     KINDS.iter().copied().find(|kind| kind.name == name).ok_or_else(|| {
-        let all: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
+        let all: Vec<&str> = KINDS.iter().map(|kind| kind.name).chain([TRACKER]).collect();
         format!("`{name}` is not a kind of scene: expected one of {}", all.join(", "))
     })
 }

@@ -11,6 +11,8 @@ use gridpatrol::mqtt::{CaseEvent, Report};
 use gridpatrol::plan::Plan;
 
 use super::baseline::per_track_dwell;
+use super::crossing::{Subject, measure};
+use super::mot::Mot;
 use super::play::{Played, plan_of, play_timed};
 use super::score::{Score, score_openings, score_timed, told};
 use super::{Kind, Noise};
@@ -30,6 +32,8 @@ pub struct Row {
     pub camera_hours: f64,
     /// Seeds on which the engine was not right.
     pub failed: Vec<u64>,
+    /// Seeds with something to note, late openings included.
+    pub noted: Vec<u64>,
 }
 
 impl Row {
@@ -41,6 +45,7 @@ impl Row {
         self.looks += other.looks;
         self.camera_hours += other.camera_hours;
         self.failed.extend(other.failed);
+        self.noted.extend(other.noted);
     }
 }
 
@@ -85,6 +90,7 @@ fn one(kind: Kind, seed: u64, noise: &Noise, interval: f64) -> Row {
     let played = play_timed(&plan, &scene);
     let score = score_timed(&scene, &plan, &played.happenings, &played.when);
     let failed = if score.is_right() { Vec::new() } else { vec![seed] };
+    let noted = if score.notes.is_empty() { Vec::new() } else { vec![seed] };
     let mut naive = score_openings(&scene, &per_track_dwell(&plan, &scene));
     naive.notes.clear();
     Row {
@@ -95,6 +101,7 @@ fn one(kind: Kind, seed: u64, noise: &Noise, interval: f64) -> Row {
         looks: scene.looks.len() as u64,
         camera_hours: scene.length_s / 3600.0,
         failed,
+        noted,
     }
 }
 
@@ -148,4 +155,14 @@ pub fn story(kind: Kind, seed: u64, noise: &Noise, interval: f64) -> String {
         ));
     }
     story
+}
+
+/// MOTA, IDF1 and id switches of the trackers on the crossings of `seeds`, for one level of noise.
+pub fn trackers(seeds: std::ops::Range<u64>, noise: &Noise) -> [(&'static str, Mot); 3] {
+    let measured = |subject| measure(subject, seeds.clone(), noise, 0.2);
+    [
+        ("engine", measured(Subject::Engine)),
+        ("overlap alone", measured(Subject::Plain)),
+        ("true numbers", measured(Subject::Perfect)),
+    ]
 }

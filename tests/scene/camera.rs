@@ -84,9 +84,9 @@ impl Faults {
         self.lost.iter().copied().chain(self.unusable.iter().map(|&(from, until, _)| (from, until)))
     }
 
-    /// Whether nothing can be judged at `t`.
+    /// Whether nothing can be judged at `t`. While the camera is turned away nothing can, though it may not know yet.
     pub fn is_blind(&self, t: f64) -> bool {
-        self.blind().any(|(from, until)| t >= from && t < until)
+        self.blind().any(|(from, until)| t >= from && t < until) || self.shift(t).is_some_and(is_away)
     }
 
     /// The light at `t`: it scales the share of things found, and sinks their scores half as much.
@@ -104,6 +104,11 @@ impl Faults {
     pub fn stamp(&self, t: f64) -> f64 {
         t + self.steps.iter().filter(|&&(when, _)| t >= when).map(|&(_, by)| by).sum::<f64>()
     }
+}
+
+/// Whether a camera that shows everything so far off was turned away and not only nudged.
+fn is_away((dx, dy): (f64, f64)) -> bool {
+    f64::hypot(dx, dy) > 40.0
 }
 
 /// One detection with the thing that it is of; `None` for a ghost.

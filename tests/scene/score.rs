@@ -13,6 +13,9 @@ const NEAR: (f64, f64) = (0.06, 0.08);
 /// A case that opens so long after its violation ended is of something else, in seconds.
 const TOO_LATE_S: f64 = 15.0;
 
+/// A case that opens so far from when it should is worth a note, in seconds.
+const LATE_S: f64 = 15.0;
+
 /// A case as it opened.
 #[derive(Clone, Debug)]
 pub struct Opening {
@@ -106,7 +109,12 @@ pub fn score_openings(scene: &Scene, openings: &[Opening]) -> Score {
             Some(index) if of_truth[index] == 0 => {
                 of_truth[index] = 1;
                 score.found += 1;
-                score.late_s.push(at - scene.truth[index].due);
+                let late_s = at - scene.truth[index].due;
+                score.late_s.push(late_s);
+                if late_s.abs() > LATE_S {
+                    let truth = told(&scene.truth[index]);
+                    score.notes.push(format!("{}: opened {late_s:+.1} s off, {truth}", scene.name));
+                }
             }
             Some(index) => {
                 of_truth[index] += 1;
