@@ -18,6 +18,7 @@ mod halves;
 mod heads;
 mod providers;
 mod rules;
+mod scenarios;
 mod scene;
 mod support;
 mod tracking;

@@ -3,7 +3,7 @@
 use gridpatrol::detect::BBox;
 
 use crate::scene::Noise;
-use crate::scene::crossing::{Subject, measure};
+use crate::scene::board::trackers;
 use crate::scene::mot::Mot;
 
 /// A box of a tenth of the picture, `x` tenths from the left.
@@ -47,18 +47,20 @@ fn a_pair_of_the_look_before_is_kept_while_it_overlaps() {
     assert_eq!((mot.missed, mot.false_boxes, mot.switches), (0, 1, 0));
 }
 
-/// On crossings with occlusion, the engine's tracker must come near to what the detections allow and beat joining boxes
-/// by overlap alone.
+/// On crossings with occlusion. The floors lie between what the engine's tracker makes of them and what joining boxes by
+/// overlap alone does, which is what is left of a tracker whose motion model or second stage is broken.
 #[test]
 fn the_tracker_keeps_its_objects_through_crossings_and_occlusion() {
-    for (noise, mota, idf1) in [(Noise::CLEAN, 0.0, 0.0), (Noise::NOISY, 0.0, 0.0), (Noise::BAD, 0.0, 0.0)] {
-        let [engine, plain, perfect] = [Subject::Engine, Subject::Plain, Subject::Perfect]
-            .map(|subject| measure(subject, 0..6, &noise, 0.2));
-        for (name, mot) in [("engine", &engine), ("plain", &plain), ("perfect", &perfect)] {
+    let levels = [(Noise::CLEAN, 0.905, 0.70), (Noise::NOISY, 0.68, 0.55), (Noise::BAD, 0.43, 0.37)];
+    for (noise, least_mota, least_idf1) in levels {
+        let measured = trackers(0..4, &noise);
+        for (name, mot) in &measured {
             let (mota, idf1, switches) = (mot.mota(), mot.idf1(), mot.switches);
             println!("{} {name}: MOTA {mota:.3}, IDF1 {idf1:.3}, {switches} switches", noise.name);
         }
-        assert!(engine.mota() >= mota && engine.idf1() >= idf1, "{}", noise.name);
-        assert!(engine.switches < plain.switches && engine.idf1() > plain.idf1(), "{}", noise.name);
+        let [(_, engine), (_, plain), (_, perfect)] = &measured;
+        assert!(engine.mota() >= least_mota && engine.idf1() >= least_idf1, "{}", noise.name);
+        assert!(engine.switches * 3 < plain.switches, "{}", noise.name);
+        assert!(perfect.mota() >= engine.mota() && perfect.idf1() >= engine.idf1(), "{}", noise.name);
     }
 }

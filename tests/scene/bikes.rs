@@ -6,7 +6,7 @@
 
 use super::Noise;
 use super::draft::{Draft, scene};
-use super::world::{Scene, Thing, Violation, walkers};
+use super::world::{Scene, Thing, Violation, WIDTH, reached, walkers};
 
 const LENGTH_S: f64 = 900.0;
 
@@ -35,6 +35,8 @@ const FORBIDDEN: Place = Place {
 /// Foot lines of the two rows in pixels, and the way from one bicycle to the next.
 const ROWS: [f64; 2] = [600.0, 655.0];
 const APART: f64 = 58.0;
+/// Both zones reach from this line to that one, in pixels; no row reaches beyond its zone to the sides.
+const ZONE_ROWS: [f64; 4] = [0.0, 0.78 * 720.0, WIDTH, 0.96 * 720.0];
 
 /// The bicycles of `seed`.
 pub fn bikes(seed: u64, noise: &Noise, interval: f64) -> Scene {
@@ -96,13 +98,6 @@ fn wave(draft: &mut Draft, place: &Place, t: f64) -> f64 {
         goes.push(at);
         at += step * dice.between(0.6, 1.4);
     }
-    if size >= place.count {
-        let (from, until) = (comes[place.count - 1].max(0.0), goes[size - place.count]);
-        if until - from > place.dwell_s {
-            let (until, due) = ((until < LENGTH_S).then_some(until), from + place.dwell_s);
-            draft.truth.push(Violation { kind: place.kind, from, until, due, place: None });
-        }
-    }
     // They are taken in any order.
     for n in (1..goes.len()).rev() {
         goes.swap(n, draft.dice.below(n + 1));
@@ -124,6 +119,13 @@ fn wave(draft: &mut Draft, place: &Place, t: f64) -> f64 {
         thing.path.push((goes[n], x, y));
         thing.path.push((goes[n] + 3.0, x + 60.0, y - 90.0));
         draft.things.push(thing);
+    }
+    let pile = &draft.things[draft.things.len() - size..];
+    if let Some((from, until)) = reached(pile, ZONE_ROWS, place.count, t.max(0.0), at.min(LENGTH_S)) {
+        if until - from > place.dwell_s {
+            let (ended, due) = ((at < LENGTH_S).then_some(until), from + place.dwell_s);
+            draft.truth.push(Violation { kind: place.kind, from, until: ended, due, place: None });
+        }
     }
     at
 }

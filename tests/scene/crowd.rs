@@ -6,7 +6,7 @@
 
 use super::Noise;
 use super::draft::{Draft, scene};
-use super::world::{Scene, Thing, Violation, WIDTH};
+use super::world::{Scene, Thing, Violation, WIDTH, reached};
 
 /// The number that makes a crowd, and its dwell in seconds.
 const COUNT: usize = 6;
@@ -17,6 +17,9 @@ const ROWS: [f64; 3] = [500.0, 590.0, 680.0];
 /// Between two people in a row, in pixels: a body and a half.
 const APART: f64 = 95.0;
 
+/// The square in pixels: left, top, right, bottom.
+const SQUARE: [f64; 4] = [128.0, 450.0, 1152.0, 720.0];
+
 /// The crowds of `seed`.
 pub fn crowd(seed: u64, noise: &Noise, interval: f64) -> Scene {
     let zone = format!(
@@ -25,7 +28,7 @@ pub fn crowd(seed: u64, noise: &Noise, interval: f64) -> Scene {
 id = "square"
 kind = "gathering"
 grid = "410102007003011"
-polygon = [[0.1, 0.62], [0.9, 0.62], [0.9, 1.0], [0.1, 1.0]]
+polygon = [[0.1, 0.625], [0.9, 0.625], [0.9, 1.0], [0.1, 1.0]]
 rule.crowd = {{ count = {COUNT}, dwell_s = {DWELL_S:?} }}
 "#
     );
@@ -70,8 +73,8 @@ fn gather(draft: &mut Draft, t: f64, size: usize, stays: f64) -> f64 {
     for n in (1..places.len()).rev() {
         places.swap(n, dice.below(n + 1));
     }
-    let mut comes: Vec<f64> = (0..size).map(|_| t + 8.0 + dice.between(0.0, 22.0)).collect();
-    let mut goes: Vec<f64> = (0..size).map(|_| t + 30.0 + stays + dice.between(0.0, 15.0)).collect();
+    let comes: Vec<f64> = (0..size).map(|_| t + 8.0 + dice.between(0.0, 22.0)).collect();
+    let goes: Vec<f64> = (0..size).map(|_| t + 30.0 + stays + dice.between(0.0, 15.0)).collect();
     let mut last = t;
     for n in 0..size {
         let (x, y) = (places[n].0 + dice.between(-8.0, 8.0), places[n].1 + dice.between(-8.0, 8.0));
@@ -91,12 +94,10 @@ fn gather(draft: &mut Draft, t: f64, size: usize, stays: f64) -> f64 {
         last = f64::max(last, goes[n] + takes);
         draft.things.push(Thing { label: "person", width: height / 3.0, height, path });
     }
-    if size >= COUNT {
-        comes.sort_by(f64::total_cmp);
-        goes.sort_by(f64::total_cmp);
-        let from = comes[COUNT - 1];
-        let until = Some(goes[size - COUNT]);
-        draft.truth.push(Violation { kind: "crowd", from, until, due: from + DWELL_S, place: None });
+    let group = &draft.things[draft.things.len() - size..];
+    if let Some((from, until)) = reached(group, SQUARE, COUNT, t, last) {
+        let due = from + DWELL_S;
+        draft.truth.push(Violation { kind: "crowd", from, until: Some(until), due, place: None });
     }
     last
 }

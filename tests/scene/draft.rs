@@ -60,5 +60,5 @@ pub fn scene(
     let looks = film(&draft.things, &draft.faults, length_s, interval, noise, &mut draft.dice);
     let name = format!("{name} {seed} {} {interval} s", noise.name);
     let Draft { things, truth, faults, restarts, busy, .. } = draft;
-    Scene { name, zones, length_s, things, faults, looks, truth, restarts, busy }
+    Scene { name, zones, length_s, interval_s: interval, things, faults, looks, truth, restarts, busy }
 }

@@ -13,7 +13,8 @@ const NEAR: (f64, f64) = (0.06, 0.08);
 /// A case that opens so long after its violation ended is of something else, in seconds.
 const TOO_LATE_S: f64 = 15.0;
 
-/// A case that opens so far from when it should is worth a note, in seconds.
+/// A case that opens so far from when it should is worth a note, in seconds; three looks are
+/// allowed in any case.
 const LATE_S: f64 = 15.0;
 
 /// A case as it opened.
@@ -111,7 +112,7 @@ pub fn score_openings(scene: &Scene, openings: &[Opening]) -> Score {
                 score.found += 1;
                 let late_s = at - scene.truth[index].due;
                 score.late_s.push(late_s);
-                if late_s.abs() > LATE_S {
+                if late_s.abs() > LATE_S.max(3.0 * scene.interval_s) {
                     let truth = told(&scene.truth[index]);
                     score.notes.push(format!("{}: opened {late_s:+.1} s off, {truth}", scene.name));
                 }

@@ -72,6 +72,8 @@ pub struct Scene {
     pub zones: String,
     /// How long it lasts, in seconds.
     pub length_s: f64,
+    /// Seconds between two looks.
+    pub interval_s: f64,
     pub things: Vec<Thing>,
     pub faults: Faults,
     pub looks: Vec<SceneLook>,
@@ -135,4 +137,19 @@ pub fn walkers(count: usize, y: f64, end: f64, dice: &mut Dice) -> Vec<Thing> {
         });
     }
     walkers
+}
+
+/// From when until when at least `count` of `things` have their foot in `zone` (left, top, right, bottom in pixels),
+/// looking from `from` until `until`. `None` when they never are that many.
+pub fn reached(things: &[Thing], zone: [f64; 4], count: usize, from: f64, until: f64) -> Option<(f64, f64)> {
+    let inside = |b: [f64; 4]| {
+        let x = (b[0] + b[2]) / 2.0;
+        x > zone[0] && x < zone[2] && b[3] > zone[1] && b[3] < zone[3]
+    };
+    let steps = ((until - from) / 0.2) as u64;
+    let enough =
+        |&t: &f64| things.iter().filter_map(|thing| thing.at(t)).filter(|&b| inside(b)).count() >= count;
+    let mut when = (0..=steps).map(|n| from + 0.2 * n as f64).filter(enough);
+    let first = when.next()?;
+    Some((first, when.last().unwrap_or(first)))
 }
