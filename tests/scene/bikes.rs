@@ -121,11 +121,10 @@ fn wave(draft: &mut Draft, place: &Place, t: f64) -> f64 {
         draft.things.push(thing);
     }
     let pile = &draft.things[draft.things.len() - size..];
-    if let Some((from, until)) = reached(pile, ZONE_ROWS, place.count, t.max(0.0), at.min(LENGTH_S)) {
-        if until - from > place.dwell_s {
-            let (ended, due) = ((at < LENGTH_S).then_some(until), from + place.dwell_s);
-            draft.truth.push(Violation { kind: place.kind, from, until: ended, due, place: None });
-        }
+    let enough = reached(pile, ZONE_ROWS, place.count, t.max(0.0), at.min(LENGTH_S));
+    if let Some((from, until)) = enough.filter(|(from, until)| until - from > place.dwell_s) {
+        let (ended, due) = ((at < LENGTH_S).then_some(until), from + place.dwell_s);
+        draft.truth.push(Violation { kind: place.kind, from, until: ended, due, place: None });
     }
     at
 }

@@ -62,10 +62,9 @@ impl Mot {
         let mut pairs: Vec<(usize, usize)> = Vec::new();
         for (o, (object, a)) in objects.iter().enumerate() {
             let kept = self.track_of.get(object).and_then(|old| tracks.iter().position(|(t, _)| t == old));
-            if let Some(t) = kept.filter(|&t| a.iou(&tracks[t].1) >= SAME) {
-                if pairs.iter().all(|&(_, taken)| taken != t) {
-                    pairs.push((o, t));
-                }
+            let free = |t: &usize| pairs.iter().all(|&(_, taken)| taken != *t);
+            if let Some(t) = kept.filter(|&t| a.iou(&tracks[t].1) >= SAME).filter(free) {
+                pairs.push((o, t));
             }
         }
         let kept = pairs.clone();

@@ -151,5 +151,5 @@ pub fn reached(things: &[Thing], zone: [f64; 4], count: usize, from: f64, until:
         |&t: &f64| things.iter().filter_map(|thing| thing.at(t)).filter(|&b| inside(b)).count() >= count;
     let mut when = (0..=steps).map(|n| from + 0.2 * n as f64).filter(enough);
     let first = when.next()?;
-    Some((first, when.last().unwrap_or(first)))
+    Some((first, when.next_back().unwrap_or(first)))
 }
