@@ -28,6 +28,12 @@ pub struct Opening {
     pub centre: (f32, f32),
 }
 
+/// A case whose violation ended so long before the end of the scene should have cleared, in seconds beyond the rule's
+/// clear time: longer than a bus stands in front.
+const CLEARS_S: f64 = 240.0;
+/// A case that clears so much before its violation ended did so wrongly, in seconds: cars take some to pull out.
+const TOO_EARLY_S: f64 = 3.0;
+
 /// What came of a scene, or of many.
 #[derive(Clone, Debug, Default)]
 pub struct Score {
@@ -37,6 +43,10 @@ pub struct Score {
     pub wrong: usize,
     /// Opening time minus the earliest right one, in seconds, of each case found.
     pub late_s: Vec<f64>,
+    /// Cases that cleared while their violation lasted.
+    pub cleared_early: usize,
+    /// Cases that were still open long after their violation ended.
+    pub never_cleared: usize,
     pub messages: usize,
     pub most_messages: usize,
     /// What went wrong, for people.
@@ -50,6 +60,8 @@ impl Score {
         self.duplicates += other.duplicates;
         self.wrong += other.wrong;
         self.late_s.extend(other.late_s);
+        self.cleared_early += other.cleared_early;
+        self.never_cleared += other.never_cleared;
         self.messages += other.messages;
         self.most_messages = self.most_messages.max(other.most_messages);
         self.notes.extend(other.notes);
@@ -87,6 +99,15 @@ pub fn score_timed(scene: &Scene, plan: &Plan, happenings: &[Happening], when: &
         })
         .collect();
     let mut score = score_openings(scene, &openings);
+    let opened = happenings.iter().filter(|h| h.change == Change::Opened);
+    for (happening, opening) in opened.zip(&openings) {
+        let cleared =
+            happenings.iter().position(|h| h.change == Change::Cleared && h.case.id == happening.case.id);
+        let clear_s = plan.cameras[0].rules[happening.case.rule.0].clear_s;
+        if let Some(truth) = of(scene, opening) {
+            judge_clearing(scene, &scene.truth[truth], cleared.map(|n| when[n]), clear_s, &mut score);
+        }
+    }
     let mut messages: HashMap<&CaseId, usize> = HashMap::new();
     for happening in happenings {
         *messages.entry(&happening.case.id).or_default() += 1;
@@ -102,11 +123,7 @@ pub fn score_openings(scene: &Scene, openings: &[Opening]) -> Score {
     let mut of_truth = vec![0; scene.truth.len()];
     for opening in openings {
         let Opening { kind, at, first_seen, centre } = opening;
-        let of = (0..scene.truth.len())
-            .filter_map(|index| Some((index, distance(&scene.truth[index], opening)?)))
-            .min_by(|a, b| a.1.total_cmp(&b.1))
-            .map(|(index, _)| index);
-        match of {
+        match of(scene, opening) {
             Some(index) if of_truth[index] == 0 => {
                 of_truth[index] = 1;
                 score.found += 1;
@@ -142,6 +159,28 @@ pub fn score_openings(scene: &Scene, openings: &[Opening]) -> Score {
         }
     }
     score
+}
+
+/// The violation of `scene` that `opening` is of.
+fn of(scene: &Scene, opening: &Opening) -> Option<usize> {
+    let near = (0..scene.truth.len()).filter_map(|n| Some((n, distance(&scene.truth[n], opening)?)));
+    near.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(n, _)| n)
+}
+
+/// Whether a case of `truth` cleared neither too early nor never.
+fn judge_clearing(scene: &Scene, truth: &Violation, cleared: Option<f64>, clear_s: f64, score: &mut Score) {
+    let ended = truth.until.unwrap_or(f64::INFINITY);
+    match cleared {
+        Some(at) if at < ended - TOO_EARLY_S => {
+            score.cleared_early += 1;
+            score.notes.push(format!("{}: cleared too early, at {at:.1} s, {}", scene.name, told(truth)));
+        }
+        None if ended + clear_s + CLEARS_S < scene.length_s => {
+            score.never_cleared += 1;
+            score.notes.push(format!("{}: never cleared, {}", scene.name, told(truth)));
+        }
+        _ => {}
+    }
 }
 
 /// How far `opening` lies from the place of `truth`; `None` when it is not of this violation.
