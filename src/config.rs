@@ -130,6 +130,10 @@ pub struct EdgeConfig {
     pub grids: Option<Spanned<PathBuf>>,
     /// The property that holds a grid's ID in `grids`. Default `grid`.
     pub grid_key: Option<String>,
+    /// A catalogue of the site's own, which adds kinds of case or changes those that there are: a TOML file of
+    /// the form of the built-in one, which `gridpatrol kinds --toml` prints.
+    #[schemars(with = "Option<PathBuf>")]
+    pub catalog: Option<Spanned<PathBuf>>,
     /// How strictly grid IDs are checked. Default `opaque`.
     #[serde(default)]
     pub grid_profile: GridProfile,
@@ -342,6 +346,21 @@ pub struct RuleConfig {
     /// Seconds that the place must be seen empty before the case clears.
     #[schemars(with = "Option<f64>")]
     pub clear_s: Option<Spanned<f64>>,
+    /// Seconds for which an object that has no case yet may be seen missing and still be the same, for rules about
+    /// things that stand. Default: a few seconds, half a day for abandoned vehicles.
+    #[schemars(with = "Option<f64>")]
+    pub absence_s: Option<Spanned<f64>>,
+    /// Labels of which one must be near for a third of the looks at least, e.g. `["person"]`. An empty list takes
+    /// the default away.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub with: Option<Spanned<Vec<String>>>,
+    /// Labels of which none may be near for a third of the looks or more. An empty list takes the default away.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub without: Option<Spanned<Vec<String>>>,
+    /// How near that is, in heights of the taller box; for stalls, goods and rubbish also how near the parts of
+    /// one case stand to each other.
+    #[schemars(with = "Option<f32>")]
+    pub near: Option<Spanned<f32>>,
     /// Least number of objects, for rules that count.
     #[schemars(with = "Option<u32>")]
     pub count: Option<Spanned<u32>>,

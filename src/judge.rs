@@ -9,16 +9,20 @@
 //! - On a view that cannot be judged no rule opens or clears anything.
 //! - The state can be saved after any look and restored in another process, with the same outcome.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
-use crate::case::catalog::CATALOG;
+use crate::case::catalog::Catalog;
 use crate::case::{Case, Happening, RuleIndex};
 use crate::clock::CaptureTime;
 use crate::detect::{Detection, Label, Vocabulary};
 use crate::error::{Error, Kind, Result};
 use crate::look::{Look, View};
 use crate::plan::{CameraPlan, Condition, RulePlan};
-use crate::rule::{Count, Dwell, Scene, Schedule, Terms, WEAK};
+use crate::rule::{
+    Cluster, Company, Count, Dwell, Loitering, Presence, Scene, Schedule, Terms, Together, WEAK,
+};
 use crate::track::{Track, Tracker};
 
 /// Version of the saved state; a state of another version is not taken.
@@ -41,7 +45,7 @@ pub struct Judge {
 #[derive(Clone, Debug)]
 struct Rule {
     zone: String,
-    kind: &'static str,
+    kind: String,
     label_names: Vec<String>,
     schedule: Option<Schedule>,
     terms: Terms,
@@ -53,12 +57,28 @@ struct Rule {
 #[serde(rename_all = "snake_case")]
 enum RuleState {
     Dwell(Dwell),
-    Count { least: u32, count: Count },
+    Count {
+        least: u32,
+        count: Count,
+    },
+    Presence(Presence),
+    Loitering(Loitering),
+    Cluster {
+        #[serde(skip, default = "unset")]
+        asks: (u32, Together),
+        cluster: Cluster,
+    },
+}
+
+/// What a restored cluster asks for before it is told.
+fn unset() -> (u32, Together) {
+    (1, Together::Alone)
 }
 
 /// Numbers of class groups by label.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct Groups {
+    catalog: Arc<Catalog>,
     names: Vec<String>,
     of_label: Vec<u16>,
 }
@@ -67,7 +87,7 @@ impl Groups {
     /// Takes in the labels that `vocabulary` has gained.
     fn follow(&mut self, vocabulary: &Vocabulary) {
         for name in &vocabulary.names()[self.of_label.len()..] {
-            let group = CATALOG.group(name);
+            let group = self.catalog.group(name);
             let number = self.names.iter().position(|known| known == group).unwrap_or_else(|| {
                 self.names.push(group.to_owned());
                 self.names.len() - 1
@@ -93,7 +113,7 @@ impl Judge {
                 .map(|(index, plan)| Rule::new(source, &camera.id, RuleIndex(index), plan))
                 .collect(),
             vocabulary,
-            groups: Groups::default(),
+            groups: Groups { catalog: Arc::clone(&camera.catalog), names: Vec::new(), of_label: Vec::new() },
             tracker: Tracker::default(),
             last_look: None,
             ignored: 0,
@@ -126,6 +146,7 @@ impl Judge {
         for rule in &mut self.rules {
             let about = |name| rule.label_names.contains(name);
             rule.terms.labels = self.vocabulary.names().iter().map(about).collect();
+            rule.terms.company.iter_mut().for_each(|company| company.follow(self.vocabulary.names()));
         }
     }
 
@@ -189,7 +210,7 @@ impl Judge {
             labels: self.vocabulary.names(),
             last_look: self.last_look,
             tracker: &self.tracker,
-            rules: self.rules.iter().map(|r| (r.zone.as_str(), r.kind, &r.state)).collect(),
+            rules: self.rules.iter().map(|r| (r.zone.as_str(), r.kind.as_str(), &r.state)).collect(),
         };
         serde_json::to_vec(&saved)
             .map_err(|e| Error::new(Kind::System, "cannot write down the state of a camera").caused_by(e))
@@ -246,10 +267,10 @@ struct Saved {
 
 impl Rule {
     fn new(source: &str, camera: &str, index: RuleIndex, plan: &RulePlan) -> Self {
-        let kind = plan.kind.slug.as_str();
+        let kind = &plan.kind.slug;
         Self {
             zone: plan.zone.clone(),
-            kind,
+            kind: kind.clone(),
             label_names: plan.labels.clone(),
             schedule: plan.schedule.clone(),
             terms: Terms {
@@ -260,11 +281,23 @@ impl Rule {
                 score: plan.score,
                 dwell_s: plan.dwell_s,
                 clear_s: plan.clear_s,
+                absence_s: plan.absence_s,
+                company: plan.company.iter().map(Company::new).collect(),
                 in_force_since: None,
                 name: format!("{source}/{camera}/{}/{kind}", plan.zone),
             },
             state: match plan.condition {
+                // The dwell rule itself knows nothing of company.
+                Condition::Standing if !plan.company.is_empty() => {
+                    RuleState::Cluster { asks: (1, Together::Alone), cluster: Cluster::default() }
+                }
                 Condition::Standing => RuleState::Dwell(Dwell::default()),
+                Condition::Presence => RuleState::Presence(Presence::default()),
+                Condition::Loitering => RuleState::Loitering(Loitering::default()),
+                Condition::Cluster { count, near } => RuleState::Cluster {
+                    asks: (count, near.map_or(Together::Zone, Together::Near)),
+                    cluster: Cluster::default(),
+                },
                 Condition::Count(least) => RuleState::Count { least, count: Count::default() },
             },
         }
@@ -278,6 +311,9 @@ impl Rule {
         match &mut self.state {
             RuleState::Dwell(dwell) => dwell.look(scene, &self.terms, out),
             RuleState::Count { least, count } => count.look(scene, &self.terms, *least, out),
+            RuleState::Presence(presence) => presence.look(scene, &self.terms, out),
+            RuleState::Loitering(loitering) => loitering.look(scene, &self.terms, out),
+            RuleState::Cluster { asks, cluster } => cluster.look(scene, &self.terms, *asks, out),
         }
     }
 
@@ -285,6 +321,9 @@ impl Rule {
         match &mut self.state {
             RuleState::Dwell(dwell) => dwell.blind(),
             RuleState::Count { count, .. } => count.blind(),
+            RuleState::Presence(presence) => presence.blind(),
+            RuleState::Loitering(loitering) => loitering.blind(),
+            RuleState::Cluster { cluster, .. } => cluster.blind(),
         }
     }
 
@@ -292,6 +331,9 @@ impl Rule {
         match &self.state {
             RuleState::Dwell(dwell) => dwell.slots.iter().filter_map(|slot| slot.case.as_ref()).collect(),
             RuleState::Count { count, .. } => count.case.iter().collect(),
+            RuleState::Presence(presence) => presence.case.iter().collect(),
+            RuleState::Loitering(loitering) => loitering.case.iter().collect(),
+            RuleState::Cluster { cluster, .. } => cluster.sites.iter().map(|site| &site.case).collect(),
         }
     }
 
@@ -300,6 +342,11 @@ impl Rule {
         match (&mut self.state, restored) {
             (RuleState::Dwell(now), RuleState::Dwell(then)) => *now = then,
             (RuleState::Count { count: now, .. }, RuleState::Count { count: then, .. }) => *now = then,
+            (RuleState::Presence(now), RuleState::Presence(then)) => *now = then,
+            (RuleState::Loitering(now), RuleState::Loitering(then)) => *now = then,
+            (RuleState::Cluster { cluster: now, .. }, RuleState::Cluster { cluster: then, .. }) => {
+                *now = then
+            }
             // The catalogue changed what the kind judges; what it remembered means nothing any more.
             _ => {}
         }
@@ -318,6 +365,7 @@ impl RuleState {
             case.settle(&terms.site);
             case.objects.retain_mut(|object| relabel_detection(object, &label));
         };
+        let regroup = |seen: &mut Detection| relabel_detection(seen, &label).then(|| group(seen.label));
         match self {
             Self::Dwell(dwell) => dwell.slots.retain_mut(|slot| {
                 let known = relabel_detection(&mut slot.latest, &label);
@@ -326,6 +374,18 @@ impl RuleState {
                 known
             }),
             Self::Count { count, .. } => count.case.iter_mut().for_each(renumber),
+            Self::Presence(presence) => {
+                presence.case.iter_mut().for_each(renumber);
+                presence.relabel(regroup);
+            }
+            Self::Loitering(loitering) => {
+                loitering.case.iter_mut().for_each(renumber);
+                loitering.relabel(regroup);
+            }
+            Self::Cluster { cluster, .. } => {
+                cluster.sites.iter_mut().map(|site| &mut site.case).for_each(renumber);
+                cluster.relabel(regroup);
+            }
         }
     }
 }

@@ -2,11 +2,12 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
 use crate::calibrate::score_file::Scores;
-use crate::case::catalog::Kind as CaseKind;
+use crate::case::catalog::{Catalog, Kind as CaseKind};
 use crate::config::{GridProfile, LookAt};
 use crate::detect::{Provider, Setup};
 use crate::evidence::Retention;
@@ -98,6 +99,8 @@ pub struct CameraPlan {
     pub input: Input,
     /// Least seconds of capture time between two looks.
     pub look_interval_s: f64,
+    /// The kinds of case, and which labels count as one class group.
+    pub catalog: Arc<Catalog>,
     /// What part of the picture a look examines.
     pub look_at: LookAt,
     /// What its detector's scores are worth; `None` takes them as they are.
@@ -127,30 +130,59 @@ pub struct RulePlan {
     /// Where it looks.
     pub polygon: Polygon,
     /// What kind of case it opens.
-    pub kind: &'static CaseKind,
+    pub kind: Arc<CaseKind>,
     /// The labels it is about.
     pub labels: Vec<String>,
     /// Whether the configuration writes them; otherwise they are the catalogue's.
     pub labels_are_given: bool,
+    /// Whether the configuration names the rule; otherwise its zone's kind brings it.
+    pub is_named: bool,
     /// Least score of a detection.
     pub score: f32,
     /// Seconds that the condition must hold before a case opens.
     pub dwell_s: f64,
     /// Seconds that the place must be seen empty before the case clears.
     pub clear_s: f64,
+    /// Seconds for which an object without a case may be seen missing and still be the same; `None` for as long as
+    /// it takes to believe that it has gone.
+    pub absence_s: Option<f64>,
     /// What is judged.
     pub condition: Condition,
+    /// What must be near, or must not be.
+    pub company: Vec<CompanyPlan>,
     /// When it is in force; `None` for always.
     pub schedule: Option<Schedule>,
 }
 
 /// What a rule judges on each look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Condition {
     /// Each place in the zone: is one still object standing there?
     Standing,
     /// The zone as a whole: are at least so many objects in it?
     Count(u32),
+    /// The zone as a whole: is anything in it, moving or not?
+    Presence,
+    /// Each object in the zone: does it stay there, moving or not?
+    Loitering,
+    /// Still objects that stand together: are there at least so many?
+    Cluster {
+        /// Least number of objects.
+        count: u32,
+        /// How near to each other they stand, in heights of the taller box; `None` for the whole zone.
+        near: Option<f32>,
+    },
+}
+
+/// Something that must be near an object, or must not be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CompanyPlan {
+    /// Labels of such things.
+    pub labels: Vec<String>,
+    /// How near, in heights of the taller box.
+    pub near: f32,
+    /// Whether it must be there; otherwise it must not.
+    pub wanted: bool,
 }
 
 impl Plan {

@@ -1,29 +1,33 @@
 //! The kinds of case, with their national codes and default rules. Codes are data (`catalog.toml`), never
 //! constants: three generations of them are live in the field.
 
+mod file;
+
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
+use std::path::Path;
+use std::sync::{Arc, LazyLock};
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::file::{MAX_ABSENCE_S, MAX_CLEAR_S, MAX_COUNT, MAX_DWELL_S, NEAR, SCORE};
+
 /// The catalogue built into the program.
-pub static CATALOG: LazyLock<Catalog> = LazyLock::new(|| {
-    Catalog::parse(include_str!("catalog.toml")).expect("the built-in catalogue is tested to parse")
+pub static CATALOG: LazyLock<Arc<Catalog>> = LazyLock::new(|| {
+    let parsed = Catalog::default().extended(Path::new("catalog.toml"), include_str!("catalog.toml"));
+    Arc::new(parsed.expect("the built-in catalogue is tested to parse"))
 });
 
 /// All kinds of case, and which labels count as one class group.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, Default)]
 pub struct Catalog {
     /// Names of the standards that the codes are from.
     pub standard: Standard,
     groups: BTreeMap<String, Vec<String>>,
-    #[serde(rename = "kind")]
-    kinds: Vec<Kind>,
+    kinds: Vec<Arc<Kind>>,
 }
 
 /// Names of the standards that the codes are from.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Standard {
     /// The standard in force.
@@ -33,8 +37,7 @@ pub struct Standard {
 }
 
 /// One kind of case.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Kind {
     /// Its name in topics, messages and configuration.
     pub slug: String,
@@ -79,57 +82,91 @@ impl Severity {
     }
 }
 
-/// A rule with its default parameters.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
+/// A rule with its default terms: what is judged, and by which numbers.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum RuleDefaults {
     /// One still object in one place for so long.
-    Dwell {
-        /// Labels the rule is about.
-        labels: Vec<String>,
-        /// Seconds until a case opens.
-        dwell_s: f64,
-        /// Seconds of clear view of the empty place until it clears.
-        clear_s: f64,
-        /// Least score.
-        score: f32,
-    },
+    Dwell(RuleTerms),
     /// So many objects in the zone at once for so long.
-    Count {
-        /// Labels the rule is about.
-        labels: Vec<String>,
-        /// Least number of objects.
-        count: u32,
-        /// Seconds until a case opens.
-        dwell_s: f64,
-        /// Seconds below the number until it clears.
-        clear_s: f64,
-        /// Least score.
-        score: f32,
-    },
+    Count(RuleTerms),
+    /// Anything in the zone, moving or not.
+    Presence(RuleTerms),
+    /// One object that stays in the zone for so long, moving or not.
+    Loitering(RuleTerms),
+    /// Still objects that stand together, as one case.
+    Cluster(RuleTerms),
+}
+
+/// The default terms of a rule.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuleTerms {
+    /// Labels the rule is about. A rule without any is off until the configuration names some.
+    #[serde(default)]
+    pub labels: Vec<String>,
+    /// Seconds until a case opens.
+    pub dwell_s: f64,
+    /// Seconds of clear view without the condition until it clears.
+    pub clear_s: f64,
+    /// Least score.
+    pub score: f32,
+    /// Least number of objects; for `count` and `cluster`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<u32>,
+    /// Seconds for which an object that has no case yet may be seen missing and still be the same; for `dwell`
+    /// and `cluster`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub absence_s: Option<f64>,
+    /// Labels of which one must be near.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub with: Vec<String>,
+    /// Labels of which none may be near.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub without: Vec<String>,
+    /// How near that is, in heights of the taller box. For `cluster` also how near the parts of one case stand;
+    /// left out there, the whole zone is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub near: Option<f32>,
+}
+
+impl RuleDefaults {
+    /// Its terms.
+    pub fn terms(&self) -> &RuleTerms {
+        match self {
+            Self::Dwell(terms)
+            | Self::Count(terms)
+            | Self::Presence(terms)
+            | Self::Loitering(terms)
+            | Self::Cluster(terms) => terms,
+        }
+    }
+
+    /// What is judged, as the catalogue and the configuration spell it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Dwell(_) => "dwell",
+            Self::Count(_) => "count",
+            Self::Presence(_) => "presence",
+            Self::Loitering(_) => "loitering",
+            Self::Cluster(_) => "cluster",
+        }
+    }
 }
 
 impl Catalog {
-    /// Reads a catalogue from TOML.
-    ///
-    /// # Errors
-    /// When the text is not a catalogue.
-    pub fn parse(text: &str) -> Result<Self, toml::de::Error> {
-        toml::from_str(text)
-    }
-
     /// All kinds, in the catalogue's order.
-    pub fn kinds(&self) -> &[Kind] {
+    pub fn kinds(&self) -> &[Arc<Kind>] {
         &self.kinds
     }
 
     /// The kind called `slug`.
-    pub fn kind(&self, slug: &str) -> Option<&Kind> {
+    pub fn kind(&self, slug: &str) -> Option<&Arc<Kind>> {
         self.kinds.iter().find(|kind| kind.slug == slug)
     }
 
     /// The kinds that a zone of kind `zone` has rules for.
-    pub fn kinds_for_zone<'a>(&'a self, zone: &str) -> impl Iterator<Item = &'a Kind> + use<'a> {
+    pub fn kinds_for_zone<'a>(&'a self, zone: &str) -> impl Iterator<Item = &'a Arc<Kind>> + use<'a> {
         let zone = zone.to_owned();
         self.kinds.iter().filter(move |kind| kind.zones.contains(&zone))
     }
@@ -165,7 +202,13 @@ mod tests {
             if let Some(code) = &kind.code {
                 assert!(code.len() == 5 && code.bytes().all(|b| b.is_ascii_digit()), "{}: {code}", kind.slug);
             }
-            assert!(!kind.zones.is_empty(), "{} is in no zone", kind.slug);
+            let labels = &kind.rule.terms().labels;
+            assert_eq!(
+                kind.zones.is_empty(),
+                labels.is_empty(),
+                "{}: zones without labels, or none",
+                kind.slug
+            );
         }
     }
 

@@ -165,7 +165,13 @@ impl Occupancy {
     /// Whether it was seen empty for `clear_s` beyond doubt, by this object's own standard.
     pub(crate) fn is_empty(&self, clear_s: f64) -> bool {
         let wait_s = (self.longest_empty_s * GAP_FACTOR).min(LONGEST_WAIT_S).max(clear_s);
-        self.log_odds <= SURE_EMPTY && self.misses >= 3 && self.empty_s >= wait_s
+        self.is_vacant(wait_s)
+    }
+
+    /// Whether it was seen empty for `clear_s` beyond doubt, however long it was empty before: for what others than
+    /// those seen so far may come to.
+    pub(crate) fn is_vacant(&self, clear_s: f64) -> bool {
+        self.log_odds <= SURE_EMPTY && self.misses >= 3 && self.empty_s >= clear_s
     }
 
     /// Whether something that was there for a moment has gone: fewer than three hits and no belief left.

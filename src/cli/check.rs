@@ -77,7 +77,10 @@ fn as_text(plan: &Plan, found: &Found<'_>) -> String {
         for rule in &camera.rules {
             let condition = match rule.condition {
                 Condition::Standing => String::new(),
-                Condition::Count(count) => format!("at least {count}, "),
+                Condition::Presence => "anything, ".to_owned(),
+                Condition::Loitering => "staying, ".to_owned(),
+                Condition::Cluster { count: 1, .. } => "standing together, ".to_owned(),
+                Condition::Count(count) | Condition::Cluster { count, .. } => format!("at least {count}, "),
             };
             lines.push(format!(
                 "  {} in {}: {} {} ({}), {condition}{} s",
@@ -116,8 +119,8 @@ fn as_json(plan: &Plan, found: &Found<'_>) -> Result<String> {
                         "dwell_s": rule.dwell_s,
                         "clear_s": rule.clear_s,
                         "count": match rule.condition {
-                            Condition::Standing => None,
-                            Condition::Count(count) => Some(count),
+                            Condition::Standing | Condition::Presence | Condition::Loitering => None,
+                            Condition::Count(count) | Condition::Cluster { count, .. } => Some(count),
                         },
                     })
                 })

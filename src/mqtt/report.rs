@@ -114,7 +114,7 @@ fn case_data(report: &Report<'_>, rule: &RulePlan) -> CaseData {
     let Report { plan, camera, happening, .. } = *report;
     let case = &happening.case;
     let at = |time: CaptureTime| time.rfc3339(&plan.zone);
-    let kind = rule.kind;
+    let kind = &rule.kind;
     let listed = case.objects.len().min(MAX_OBJECTS);
     CaseData {
         case_id: case.id.as_str().to_owned(),

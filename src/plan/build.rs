@@ -3,12 +3,14 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use toml::Spanned;
 
 use super::{CameraPlan, Input, Plan, broker, ground, model, privacy, rule, storage};
 use crate::calibrate::score_file::Scores;
+use crate::case::catalog::{CATALOG, Catalog};
 use crate::config::{CameraConfig, ConfigFile};
 use crate::error::{Error, Kind, Result};
 use crate::place::{Grids, is_slug};
@@ -61,10 +63,11 @@ impl Plan {
             return Err(file.fault("camera", 0..0, "there is no camera: expected at least one [[camera]]"));
         }
         let calendar = (calendar(file)?, zone.clone());
+        let catalog = catalog(file)?;
         let grids = ground::grids(file)?;
         let mut cameras: Vec<CameraPlan> = Vec::new();
         for camera in &file.config.cameras {
-            let plan = camera_plan(file, camera, replay, &calendar, grids.as_ref())?;
+            let plan = camera_plan(file, camera, replay, &catalog, &calendar, grids.as_ref())?;
             if cameras.iter().any(|known| known.id == plan.id) {
                 return Err(file.fault(
                     "camera.id",
@@ -180,6 +183,13 @@ fn web(file: &ConfigFile) -> Result<Option<SocketAddr>> {
     Ok(Some(address))
 }
 
+/// The kinds of case: the built-in ones, with the site's own on top.
+fn catalog(file: &ConfigFile) -> Result<Arc<Catalog>> {
+    let Some(path) = &file.config.edge.catalog else { return Ok(Arc::clone(&CATALOG)) };
+    let found = existing(file, "edge.catalog", path)?;
+    Catalog::clone(&CATALOG).extended_by(&found).map(Arc::new)
+}
+
 /// Days off and made-up workdays as the configuration lists them.
 fn calendar(file: &ConfigFile) -> Result<Calendar> {
     let days = |key: &str, list: &[Spanned<String>]| {
@@ -202,6 +212,7 @@ fn camera_plan(
     file: &ConfigFile,
     camera: &CameraConfig,
     replay: Option<&Input>,
+    catalog: &Arc<Catalog>,
     calendar: &(Calendar, TimeZone),
     grids: Option<&Grids>,
 ) -> Result<CameraPlan> {
@@ -228,12 +239,13 @@ fn camera_plan(
             return Err(file.fault("camera.zone.id", zone.id.span(), what));
         }
         names.push(zone.id.get_ref());
-        rules.extend(rule::plans(file, zone, calendar, scores.as_ref(), terrain.as_ref())?);
+        rules.extend(rule::plans(file, zone, catalog, calendar, scores.as_ref(), terrain.as_ref())?);
     }
     Ok(CameraPlan {
         name: camera.name.clone().unwrap_or_else(|| id.clone()),
         input: replay.map_or_else(|| input(file, &camera.source), |input| Ok(input.clone()))?,
         look_interval_s: 1.0 / looks_per_second,
+        catalog: Arc::clone(catalog),
         look_at: camera.look_at,
         scores,
         rules,

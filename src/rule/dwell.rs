@@ -292,7 +292,10 @@ impl Dwell {
                 }
                 !empty
             }
-            None => !slot.occupancy.was_fleeting() && !slot.occupancy.is_empty(terms.clear_s.min(FORGET_S)),
+            None => {
+                let forget_s = terms.absence_s.unwrap_or(terms.clear_s.min(FORGET_S));
+                !slot.occupancy.was_fleeting() && !slot.occupancy.is_empty(forget_s)
+            }
         });
     }
 }

@@ -2,12 +2,20 @@
 //!
 //! A rule is a function of its state and a look. It asks no clock and keeps no picture.
 
+mod cluster;
+mod company;
 mod count;
 mod dwell;
+mod loitering;
+mod presence;
 mod scene;
 mod schedule;
 
+pub(crate) use cluster::{Cluster, Together};
+pub(crate) use company::Company;
 pub(crate) use count::Count;
 pub(crate) use dwell::Dwell;
+pub(crate) use loitering::Loitering;
+pub(crate) use presence::Presence;
 pub(crate) use scene::{Scene, Terms, WEAK};
 pub use schedule::{Calendar, Schedule};

@@ -1,5 +1,6 @@
 //! What a rule gets to see of a look, and the terms that it judges by.
 
+use super::company::Company;
 use crate::case::{Case, CaseId, Change, Happening, RuleIndex, same_foot};
 use crate::clock::CaptureTime;
 use crate::detect::{BBox, Detection, Label};
@@ -73,6 +74,19 @@ fn was_beside(track: &Track, last_whole: CaptureTime) -> bool {
     track.motion == Motion::Still && last_whole.seconds_since(track.resting_since) >= NEIGHBOUR_S
 }
 
+/// What a case is opened on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sighted {
+    /// When it was first seen, in force or not, and what tells it from others first seen on the same look: the id
+    /// follows from both.
+    pub(crate) began: CaptureTime,
+    pub(crate) serial: u64,
+    /// Since when it is a violation.
+    pub(crate) since: CaptureTime,
+    pub(crate) looks: u32,
+    pub(crate) hits: u32,
+}
+
 /// What a rule judges by: its plan, in the numbers that a look has.
 #[derive(Clone, Debug)]
 pub(crate) struct Terms {
@@ -85,6 +99,10 @@ pub(crate) struct Terms {
     pub(crate) score: f32,
     pub(crate) dwell_s: f64,
     pub(crate) clear_s: f64,
+    /// Seconds for which an object without a case may be seen missing, where the plan says.
+    pub(crate) absence_s: Option<f64>,
+    /// What must be near, or must not be.
+    pub(crate) company: Vec<Company>,
     /// Since when the rule has been in force at the look in hand; `None` when it is not.
     pub(crate) in_force_since: Option<CaptureTime>,
     /// What makes the ids of this rule's cases its own: box, camera, zone and kind.
@@ -100,7 +118,7 @@ impl Terms {
     /// Longest time for which an object may be out of sight before it is taken for another one, in seconds:
     /// five minutes, or a quarter of the dwell for rules that wait for days.
     pub(crate) fn longest_blind_s(&self) -> f64 {
-        (self.dwell_s / 4.0).max(300.0)
+        (self.dwell_s / 4.0).max(300.0).max(self.absence_s.unwrap_or(0.0))
     }
 
     /// From when on something that has been there since `first_seen` is a violation: no sooner than the rule came
@@ -108,6 +126,24 @@ impl Terms {
     pub(crate) fn violated_since(&self, first_seen: CaptureTime, at: CaptureTime) -> Option<CaptureTime> {
         let since = first_seen.max(self.in_force_since?);
         (at.seconds_since(since) >= self.dwell_s).then_some(since)
+    }
+
+    /// The case that opens at `at` on what was `sighted`.
+    pub(crate) fn opened(&self, at: CaptureTime, sighted: Sighted, objects: Vec<Detection>) -> Case {
+        let spot = self.site.locate(objects.iter().map(|object| object.bbox));
+        Case {
+            id: self.case_id(sighted.began, sighted.serial),
+            rule: self.rule,
+            first_seen: sighted.since,
+            opened: at,
+            last_seen: at,
+            looks: sighted.looks,
+            hits: sighted.hits,
+            objects,
+            grid: spot.grid,
+            grid_basis: spot.basis,
+            position: spot.position,
+        }
     }
 
     /// The id of the case of a place first seen occupied at `first_seen`; `serial` tells places apart that

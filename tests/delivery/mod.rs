@@ -48,13 +48,16 @@ fn plan(port: u16) -> Plan {
             zone: "north-kerb".to_owned(),
             site: Site::of_zone(GridId::parse(grid, GridProfile::GbT47678).unwrap()),
             polygon: Polygon::new(vec![[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]]).unwrap(),
-            kind,
+            kind: kind.clone(),
             labels: vec!["car".to_owned()],
             labels_are_given: true,
+            is_named: true,
             score: 0.45,
             dwell_s: 20.0,
             clear_s: 10.0,
+            absence_s: None,
             condition: Condition::Standing,
+            company: Vec::new(),
         }
     };
     Plan {
@@ -79,6 +82,7 @@ fn plan(port: u16) -> Plan {
             name: "3号院北门".to_owned(),
             input: Input::Video(PathBuf::new()),
             look_interval_s: 0.2,
+            catalog: std::sync::Arc::clone(&CATALOG),
             look_at: Default::default(),
             scores: None,
             rules: vec![rule("illegal_parking", GRIDS[0]), rule("crowd", GRIDS[1])],

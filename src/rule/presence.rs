@@ -1,0 +1,176 @@
+//! The presence rule: anything of its labels is in the zone, moving or not. The zone itself is the slot.
+//!
+//! # Invariants
+//! - There is at most one open case: whoever comes while it is open extends it.
+//! - One look with something and one without decide nothing; a case opens once the belief in it is sure and the
+//!   dwell is reached.
+//! - It clears only when the zone was seen empty for the clear time. While the place where something was last seen
+//!   is hidden, the zone was not seen empty.
+
+use serde::{Deserialize, Serialize};
+
+use super::scene::{Scene, Sighted, Terms, WEAK, happening};
+use crate::case::occupancy::{Hit, Occupancy};
+use crate::case::{Case, Change, Happening};
+use crate::clock::CaptureTime;
+use crate::detect::Detection;
+
+/// A zone without a case is forgotten after this much empty time, in seconds, if its clear time is longer.
+const FORGET_S: f64 = 5.0;
+/// Looks on which something must have been seen in a place before that place, hidden, holds the case.
+const KNOWN_HITS: u32 = 2;
+/// Looks on which a place was seen empty after which it is no longer watched.
+const EMPTY_LOOKS: u32 = 3;
+/// Most places watched at once.
+const MOST_PLACES: usize = 32;
+
+/// The state of one presence rule.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Presence {
+    pub(crate) case: Option<Case>,
+    zone: Option<Occupancy>,
+    places: Vec<Place>,
+    #[serde(skip)]
+    seen: Vec<Detection>,
+}
+
+/// Where something was last seen.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Place {
+    latest: Detection,
+    group: u16,
+    last_seen: CaptureTime,
+    hits: u32,
+    empty_looks: u32,
+}
+
+impl Presence {
+    /// Judges one usable look.
+    pub(crate) fn look(&mut self, scene: &Scene<'_>, terms: &Terms, out: &mut Vec<Happening>) {
+        let best = self.see(scene, terms);
+        let hidden = self.watch_places(scene);
+        match (&mut self.zone, best) {
+            (None, Some(score)) if score >= terms.score => {
+                self.zone = Some(Occupancy::new(scene.at, scene.at));
+            }
+            (None, _) => return,
+            (Some(zone), Some(score)) => {
+                let unseen_s = scene.at.seconds_since(zone.last_seen);
+                if self.case.is_none() && unseen_s > terms.longest_blind_s() {
+                    zone.restart(scene.at);
+                } else {
+                    zone.hit(scene.at, if score >= terms.score { Hit::Sure } else { Hit::Weak });
+                }
+            }
+            (Some(zone), None) if hidden => zone.blind(),
+            (Some(zone), None) => zone.miss(scene.at),
+        }
+        self.open(scene.at, terms, out);
+        self.clear(scene.at, terms, out);
+    }
+
+    /// A look on which nothing could be judged.
+    pub(crate) fn blind(&mut self) {
+        self.zone.iter_mut().for_each(Occupancy::blind);
+    }
+
+    /// Gives everything its label and group by `renumber`, and forgets what has none any more.
+    pub(crate) fn relabel(&mut self, renumber: impl Fn(&mut Detection) -> Option<u16>) {
+        self.places.retain_mut(|place| match renumber(&mut place.latest) {
+            Some(group) => {
+                place.group = group;
+                true
+            }
+            None => false,
+        });
+    }
+
+    /// Lists what is in the zone and where, and gives its best score.
+    fn see(&mut self, scene: &Scene<'_>, terms: &Terms) -> Option<f32> {
+        self.seen.clear();
+        for (index, detection) in scene.detections.iter().enumerate() {
+            let here = terms.is_about(detection.label)
+                && detection.score >= WEAK * terms.score
+                && detection.bbox.is_sound()
+                && terms.polygon.contains(detection.bbox.foot())
+                && terms.is_in_company(scene, &detection.bbox);
+            if here {
+                self.seen.push(Detection { bbox: detection.bbox.clamped(), ..*detection });
+                self.place(scene, index);
+            }
+        }
+        self.seen.iter().map(|detection| detection.score).reduce(f32::max)
+    }
+
+    /// Notes where detection number `index` is: the place that it overlaps most has moved there.
+    fn place(&mut self, scene: &Scene<'_>, index: usize) {
+        let (latest, group) = (scene.detections[index], scene.groups[index]);
+        let full = self.places.len() >= MOST_PLACES;
+        let overlaps = self.places.iter_mut().filter_map(|place| {
+            let overlap = place.latest.bbox.iou(&latest.bbox);
+            (place.group == group && place.last_seen < scene.at && overlap > 0.0).then_some((overlap, place))
+        });
+        match overlaps.max_by(|(a, _), (b, _)| a.total_cmp(b)) {
+            Some((_, place)) => {
+                place.latest = latest;
+                place.last_seen = scene.at;
+                place.hits += 1;
+                place.empty_looks = 0;
+            }
+            None if full => {}
+            None => self.places.push(Place { latest, group, last_seen: scene.at, hits: 1, empty_looks: 0 }),
+        }
+    }
+
+    /// Looks at the places in which nothing was found. True when one of them is hidden.
+    fn watch_places(&mut self, scene: &Scene<'_>) -> bool {
+        let mut hidden = false;
+        self.places.retain_mut(|place| {
+            if place.last_seen == scene.at {
+                return true;
+            }
+            if scene.hides(&place.latest.bbox, place.group, place.last_seen) {
+                hidden |= place.hits >= KNOWN_HITS;
+            } else {
+                place.empty_looks += 1;
+            }
+            place.empty_looks < EMPTY_LOOKS
+        });
+        hidden
+    }
+
+    fn open(&mut self, at: CaptureTime, terms: &Terms, out: &mut Vec<Happening>) {
+        let Some(zone) = &self.zone else { return };
+        match &mut self.case {
+            Some(case) => {
+                case.last_seen = zone.last_seen;
+                case.looks = zone.looks;
+                case.hits = zone.hits;
+                if zone.last_seen == at {
+                    case.objects.clone_from(&self.seen);
+                }
+            }
+            None if zone.last_seen == at && zone.is_held(terms.dwell_s) => {
+                let Some(since) = terms.violated_since(zone.first_seen, at) else { return };
+                let sighted =
+                    Sighted { began: zone.first_seen, serial: 0, since, looks: zone.looks, hits: zone.hits };
+                let opened = terms.opened(at, sighted, self.seen.clone());
+                out.push(happening(Change::Opened, at, &opened));
+                self.case = Some(opened);
+            }
+            None => {}
+        }
+    }
+
+    fn clear(&mut self, at: CaptureTime, terms: &Terms, out: &mut Vec<Happening>) {
+        let Some(zone) = &self.zone else { return };
+        let gone = match &self.case {
+            Some(_) => zone.is_vacant(terms.clear_s),
+            None => zone.was_fleeting() || zone.is_vacant(terms.clear_s.min(FORGET_S)),
+        };
+        if gone {
+            out.extend(self.case.iter().map(|case| happening(Change::Cleared, at, case)));
+            *self = Self::default();
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Rules about what moves: intrusion, loitering, e-bikes in corridors.
+
+use gridpatrol::case::Change;
+use gridpatrol::look::View;
+
+use super::watch::{Thing, Watch, person, standing};
+
+/// A bus in front of what stands between 0.3 and 0.7.
+const BUS: Thing = ("bus", gridpatrol::detect::BBox { x1: 0.25, y1: 0.3, x2: 0.75, y2: 0.97 });
+
+/// Someone who walks through the whole zone from the left in 20 s.
+fn walker(t: f64) -> Thing {
+    person(0.05 + 0.045 * t as f32, 0.8)
+}
+
+#[test]
+fn someone_in_a_closed_zone_is_an_intrusion_after_a_short_while() {
+    let mut watch = Watch::over("restricted", "");
+    watch.see(5.0, &[]).film(20.0, |t| vec![walker(t)]).see(40.0, &[]);
+    watch.expect_one("intrusion", 7.0, 1.0, true);
+    assert_eq!(watch.happenings[0].case.first_seen, watch.happenings[1].case.first_seen);
+}
+
+#[test]
+fn a_passer_by_outside_of_the_closed_zone_is_none() {
+    let mut watch = Watch::over("restricted", "");
+    watch.film(20.0, |t| vec![person(0.05 + 0.045 * t as f32, 0.35)]);
+    assert_eq!(watch.story(), []);
+}
+
+#[test]
+fn one_false_detection_now_and_then_is_no_intrusion() {
+    let mut watch = Watch::over("restricted", "");
+    for n in 0..60 {
+        watch.see(0.2, &[person(0.1 + 0.013 * n as f32, 0.7)]).see(6.0, &[]);
+    }
+    assert_eq!(watch.story(), []);
+}
+
+#[test]
+fn people_who_walk_through_one_after_another_are_one_intrusion() {
+    let mut watch = Watch::over("restricted", "");
+    for _ in 0..10 {
+        watch.film(20.0, |t| vec![walker(t)]).see(20.0, &[]);
+    }
+    watch.see(20.0, &[]);
+    watch.expect_one("intrusion", 2.0, 1.0, true);
+}
+
+#[test]
+fn an_intrusion_that_comes_after_a_clear_is_another_one() {
+    let mut watch = Watch::over("restricted", "");
+    watch.film(20.0, |t| vec![walker(t)]).see(40.0, &[]).film(20.0, |t| vec![walker(t)]);
+    assert_eq!(watch.when(Change::Opened).len(), 2);
+    assert_ne!(watch.happenings[0].case.id, watch.happenings[2].case.id);
+}
+
+#[test]
+fn i3_an_intruder_who_is_hidden_or_out_of_view_has_not_gone() {
+    let mut watch = Watch::over("restricted", "");
+    watch.see(5.0, &[person(0.5, 0.8)]).see(120.0, &[BUS]).blind(120.0, View::Dark).gap(600.0);
+    watch.blind(60.0, View::Moved).see(60.0, &[BUS]).see(5.0, &[person(0.5, 0.8)]);
+    watch.expect_one("intrusion", 2.0, 0.5, false);
+    watch.see(29.0, &[]);
+    watch.expect_one("intrusion", 2.0, 0.5, false);
+    watch.see(6.0, &[]);
+    watch.expect_one("intrusion", 2.0, 0.5, true);
+}
+
+#[test]
+fn an_e_bike_in_the_corridor_is_one_case_whether_it_is_pushed_or_parked() {
+    let mut watch = Watch::over("corridor", "");
+    let bike = |x: f32| ("motorcycle", standing(x, 0.8, 0.12, 0.14));
+    watch.film(10.0, |t| vec![bike(0.1 + 0.03 * t as f32), person(0.12 + 0.03 * t as f32, 0.81)]);
+    watch.see(600.0, &[bike(0.4)]).see(3.0, &[("bicycle", bike(0.4).1)]).see(40.0, &[]);
+    watch.expect_one("ebike_in_corridor", 5.0, 1.0, true);
+}
+
+#[test]
+fn someone_who_stays_is_loitering_standing_or_walking_about() {
+    let pacing = |t: f64| vec![person(0.5 + 0.3 * (t / 9.0).sin() as f32, 0.8)];
+    for stays in [&pacing as &dyn Fn(f64) -> Vec<Thing>, &|_| vec![person(0.5, 0.8)]] {
+        let mut watch = Watch::over("no_loitering", "");
+        watch.see(5.0, &[]).film(400.0, stays).see(40.0, &[]);
+        watch.expect_one("loitering", 305.0, 1.0, true);
+    }
+}
+
+#[test]
+fn people_who_only_pass_are_not_loitering() {
+    let mut watch = Watch::over("no_loitering", "");
+    for _ in 0..60 {
+        // Two at a time, one behind the other.
+        watch.film(20.0, |t| vec![walker(t), person(0.95 - 0.045 * t as f32, 0.9)]);
+    }
+    assert_eq!(watch.story(), []);
+}
+
+#[test]
+fn someone_who_comes_after_the_first_has_left_begins_anew() {
+    let mut watch = Watch::over("no_loitering", "rule.loitering.dwell_s = 60");
+    for _ in 0..5 {
+        watch.see(50.0, &[person(0.5, 0.8)]).see(10.0, &[]);
+    }
+    assert_eq!(watch.story(), []);
+}
+
+#[test]
+fn a_lost_track_does_not_end_a_stay() {
+    let mut watch = Watch::over("no_loitering", "rule.loitering.dwell_s = 60");
+    // Missed for 2.4 s, which ends the track; hidden by a bus; no picture for two minutes; a restart.
+    watch.see(10.0, &[person(0.5, 0.8)]).see(2.4, &[]).see(8.0, &[person(0.52, 0.8)]).see(10.0, &[BUS]);
+    watch.see(5.0, &[person(0.48, 0.8)]).gap(20.0).restart().see(10.0, &[person(0.4, 0.8)]);
+    watch.expect_one("loitering", 60.0, 1.0, false);
+}
+
+#[test]
+fn i3_a_loiterer_who_is_hidden_or_out_of_view_has_not_left() {
+    let mut watch = Watch::over("no_loitering", "rule.loitering.dwell_s = 60");
+    watch.see(65.0, &[person(0.5, 0.8)]).see(200.0, &[BUS]).blind(400.0, View::Covered).gap(900.0);
+    watch.see(30.0, &[BUS]).see(5.0, &[person(0.6, 0.8)]);
+    watch.expect_one("loitering", 60.0, 0.5, false);
+    watch.see(40.0, &[]);
+    watch.expect_one("loitering", 60.0, 0.5, true);
+}
+
+#[test]
+fn a_group_that_loiters_is_one_case_until_the_last_has_left() {
+    let mut watch = Watch::over("no_loitering", "rule.loitering.dwell_s = 60");
+    let (a, b, c) = (person(0.3, 0.8), person(0.36, 0.8), person(0.7, 0.7));
+    watch.see(70.0, &[a, b]).see(70.0, &[a, b, c]).see(60.0, &[c]);
+    watch.expect_one("loitering", 60.0, 0.5, false);
+    watch.see(40.0, &[]);
+    watch.expect_one("loitering", 60.0, 0.5, true);
+}
+
+#[test]
+fn leaving_the_zone_in_plain_view_ends_a_stay() {
+    let mut watch = Watch::over("no_loitering", "rule.loitering.dwell_s = 60");
+    watch.see(65.0, &[person(0.5, 0.5)]).film(5.0, |t| vec![person(0.5, 0.5 - 0.03 * t as f32)]);
+    watch.see(40.0, &[person(0.5, 0.35)]);
+    watch.expect_one("loitering", 60.0, 0.5, true);
+}
+
+#[test]
+fn i8_a_restart_changes_nothing_about_what_moves() {
+    for (kind, rules) in [("restricted", ""), ("no_loitering", "rule.loitering.dwell_s = 30")] {
+        let play = |restarts: bool| {
+            let mut watch = Watch::over(kind, rules);
+            for _ in 0..8 {
+                watch.film(7.3, |t| vec![person(0.3 + 0.02 * t as f32, 0.8)]);
+                if restarts {
+                    watch.restart();
+                }
+                watch.see(1.3, &[BUS]);
+            }
+            watch.see(50.0, &[]);
+            watch.happenings
+        };
+        let whole = play(false);
+        assert_eq!(whole.len(), 2);
+        assert_eq!(play(true), whole);
+    }
+}
