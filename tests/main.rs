@@ -7,6 +7,7 @@
 mod bench;
 mod calibrate;
 mod calibrate_scores;
+mod cameras;
 mod cases;
 mod cli;
 mod clip;

@@ -83,9 +83,10 @@ pub(super) fn read(path: &Path) -> Result<(File, Track)> {
 
 fn track(path: &Path, mp4: &Mp4, size: u64) -> Result<Track> {
     let help = "re-encode it, e.g. `ffmpeg -i IN -c:v libx264 -pix_fmt yuv420p -an OUT.mp4`";
-    let video = mp4.tracks().values().find_map(|track| {
-        Some((track, coding(&track.trak(mp4).mdia.minf.stbl.stsd.contents)?))
-    });
+    let video = mp4
+        .tracks()
+        .values()
+        .find_map(|track| Some((track, coding(&track.trak(mp4).mdia.minf.stbl.stsd.contents)?)));
     let Some((track, (codec, length_size, parameter_sets))) = video else {
         let codecs: Vec<String> = mp4.tracks().values().filter_map(|track| track.codec_string(mp4)).collect();
         let found = if codecs.is_empty() { "nothing known".to_owned() } else { codecs.join(", ") };
@@ -132,7 +133,8 @@ fn coding(entry: &StsdBoxContent) -> Option<(Codec, usize, Vec<Vec<u8>>)> {
         }
         StsdBoxContent::Hvc1(entry) | StsdBoxContent::Hev1(entry) => {
             let hvcc = &entry.hvcc.contents;
-            let sets = hvcc.arrays.iter().flat_map(|array| &array.nalus).map(|set| set.data.clone()).collect();
+            let sets =
+                hvcc.arrays.iter().flat_map(|array| &array.nalus).map(|set| set.data.clone()).collect();
             Some((Codec::H265, usize::from(hvcc.length_size_minus_one & 3) + 1, sets))
         }
         _ => None,

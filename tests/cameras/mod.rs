@@ -1,0 +1,4 @@
+//! Cameras: decoders against ffmpeg, and RTSP against a real server on loopback.
+
+mod files;
+mod media;
