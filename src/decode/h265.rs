@@ -2,7 +2,8 @@
 //!
 //! The library fills what a damaged picture lacks with grey and goes on. Grey where a car stands would be taken
 //! for an empty place, so a picture of which any part failed is an error here, and the source waits for the next
-//! key picture.
+//! key picture. Damage inside a slice that still decodes to something cannot be told: H.265 carries no checksum of
+//! its own, and leaves that to the transport.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

@@ -84,6 +84,8 @@ struct Live {
     useful: Instant,
     /// Since when pictures are late.
     late: Option<Instant>,
+    /// What cannot be decoded was left out for that reason.
+    left_behind: bool,
     fault: Option<String>,
 }
 
@@ -162,6 +164,7 @@ impl RtspSource {
             pictures: 0,
             useful: now,
             late: None,
+            left_behind: false,
             fault: None,
         });
     }
@@ -225,7 +228,7 @@ impl RtspSource {
         };
         if late {
             self.picker.lost();
-            self.link.update(|state| state.late += 1);
+            self.left_behind();
             return false;
         }
         let due = stamp.at.is_some_and(|at| self.gate.would_admit(at));
@@ -234,6 +237,10 @@ impl RtspSource {
         self.notice(notice);
         match pick {
             Pick::NotNeeded => return false,
+            Pick::NotDecodable if self.live.as_ref().is_some_and(|live| live.left_behind) => {
+                self.left_behind();
+                return false;
+            }
             Pick::NotDecodable => {
                 self.useless("no key picture has come that could be decoded", false);
                 return false;
@@ -252,7 +259,7 @@ impl RtspSource {
             }
         }
         if let Some(live) = &mut self.live {
-            (live.useful, live.fault) = (Instant::now(), None);
+            (live.useful, live.fault, live.left_behind) = (Instant::now(), None, false);
         }
         let (size, key_only, interval) =
             ((frame.width, frame.height), self.picker.key_only(), self.picker.key_interval_s());
@@ -308,6 +315,14 @@ impl RtspSource {
                 false
             }
             Some(_) => true,
+        }
+    }
+
+    /// A picture was not decoded because there was no time for it.
+    fn left_behind(&mut self) {
+        self.link.update(|state| state.late += 1);
+        if let Some(live) = &mut self.live {
+            live.left_behind = true;
         }
     }
 

@@ -60,19 +60,31 @@ fn a_damaged_picture_of_h265_is_left_out_with_all_that_need_it() {
     let reference = decoded_by_ffmpeg(&hevc());
     let size = 322 * 182 * 3 / 2;
     let known: std::collections::HashSet<&[u8]> = reference.chunks_exact(size).collect();
-    let mdat = whole.windows(4).position(|name| name == b"mdat").unwrap();
-    // Damage in the coded pictures, at several places.
-    for share in [3, 5, 7, 11] {
+    let slices = slices(&whole);
+    for at in [1, 7, 30, 63].map(|n| slices[n]) {
         let mut bytes = whole.clone();
-        let at = mdat + (bytes.len() - mdat) / share;
-        for byte in &mut bytes[at..at + 24] {
-            *byte ^= 0x5a;
-        }
+        // The header of the slice.
+        bytes[at + 2..at + 12].fill(0x5a);
         let file = tempfile::Builder::new().suffix(".mp4").tempfile().unwrap();
         std::fs::write(file.path(), &bytes).unwrap();
         let (ours, times, skipped) = played(file.path());
-        assert!(skipped > 0 && times.len() + skipped as usize == 100, "{} {skipped}", times.len());
+        assert!(skipped > 0 && times.len() > 50, "{} shown, {skipped} skipped", times.len());
+        assert_eq!(times.len() + skipped as usize, 100);
         let ghosts = ours.chunks_exact(size).filter(|picture| !known.contains(*picture)).count();
-        assert_eq!(ghosts, 0, "damage at 1/{share}");
+        assert_eq!(ghosts, 0, "damage at byte {at}");
     }
+}
+
+/// Where the coded slices in the MP4 file `bytes` begin.
+fn slices(bytes: &[u8]) -> Vec<usize> {
+    let mdat = bytes.windows(4).position(|name| name == b"mdat").unwrap();
+    let end = mdat - 4 + u32::from_be_bytes(bytes[mdat - 4..mdat].try_into().unwrap()) as usize;
+    let (mut at, mut slices) = (mdat + 4, Vec::new());
+    while at < end {
+        if bytes[at + 4] >> 1 & 63 < 32 {
+            slices.push(at + 4);
+        }
+        at += 4 + u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
+    }
+    slices
 }

@@ -18,6 +18,12 @@ pub(super) fn clip(name: &str, args: &str) -> PathBuf {
     path
 }
 
+/// `base` played `times` times over, as one file.
+pub(super) fn looped(base: &Path, times: u32) -> PathBuf {
+    let name = format!("long-{}", base.file_name().unwrap().to_str().unwrap().trim_start_matches("base-"));
+    clip(&name, &format!("-stream_loop {times} -i {} -c copy", base.display()))
+}
+
 /// Runs `ffmpeg ARGS… out`.
 pub(super) fn ffmpeg(args: &str, out: &Path) {
     let done = Command::new("ffmpeg")

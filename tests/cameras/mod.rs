@@ -2,3 +2,8 @@
 
 mod files;
 mod media;
+mod program;
+mod proxy;
+mod rtsp;
+mod server;
+mod watcher;
