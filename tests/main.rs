@@ -8,6 +8,7 @@ mod bench;
 mod calibrate;
 mod calibrate_camera;
 mod calibrate_scores;
+mod cameras;
 mod cases;
 mod cli;
 mod clip;
