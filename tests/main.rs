@@ -16,5 +16,6 @@ mod element_types;
 mod evidence;
 mod heads;
 mod providers;
+mod redaction;
 mod scene;
 mod support;
