@@ -7,8 +7,8 @@ use gridpatrol::case::CaseId;
 use gridpatrol::detect::{BBox, Detection, Detector, Label, ModelIdentity, Vocabulary};
 use gridpatrol::error::{Error, Kind, Result};
 use gridpatrol::evidence::{
-    Canvas, Evidence, Eyes, Facts, LEAST_BLOCK_PX, MAX_BYTES, Picture, PixelRect, Redaction, Role, Store,
-    Subject, View, Who, caption, redact, take, windows,
+    Canvas, Evidence, Eyes, Facts, LEAST_BLOCK_PX, MAX_BYTES, Picture, PixelRect, Redaction, Role, Shot,
+    Store, Subject, View, Who, caption, redact, windows,
 };
 use gridpatrol::frame::{Frame, Layout, Matrix};
 use gridpatrol::place::Polygon;
@@ -99,8 +99,8 @@ pub fn shoot_through(
     let (zone, model) = (zone(), identity());
     let vocabulary = detector.vocabulary().clone();
     let facts = facts(&model);
-    let view = View { zone: &zone, objects, look: &[], vocabulary: &vocabulary, facts };
-    take(frame, roles, &view, detector, eyes)
+    let view = View { zone: &zone, objects, vocabulary: &vocabulary, facts };
+    Shot::take(frame, [objects], &vocabulary, detector, eyes).pictures(roles, &view)
 }
 
 /// A scripted model for faces or plates.

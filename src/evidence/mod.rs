@@ -9,9 +9,9 @@ mod pictures;
 mod redact;
 mod render;
 mod search;
+mod shot;
 mod store;
 mod subject;
-mod take;
 pub(crate) mod text;
 mod windows;
 
@@ -22,9 +22,9 @@ pub use pictures::Pictures;
 pub use redact::{LEAST_BLOCK_PX, Redacted, redact};
 pub use render::Canvas;
 pub use search::Redactor;
+pub use shot::{MAX_WIDTH, Shot, View};
 pub use store::{Store, file_name};
 pub use subject::{PixelRect, Subject, Who};
-pub use take::{MAX_WIDTH, View, take};
 pub use windows::windows;
 
 use serde::{Deserialize, Serialize};
