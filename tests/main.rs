@@ -20,6 +20,7 @@ mod grids;
 mod halves;
 mod heads;
 mod providers;
+mod redaction;
 mod rules;
 mod scenarios;
 mod scene;
