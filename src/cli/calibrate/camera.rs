@@ -93,7 +93,7 @@ struct ZoneOutcome {
 /// When an argument, the configuration, the points or the picture is at fault, the points disagree, or a file
 /// cannot be written.
 pub fn run(args: &Args) -> Result<()> {
-    if !(args.max_error > 0.0) {
+    if args.max_error.is_nan() || args.max_error <= 0.0 {
         let what = format!("--max-error {}: expected metres above 0", args.max_error);
         return Err(Error::new(Kind::Usage, what));
     }
