@@ -26,7 +26,7 @@ pub use retention::{Retention, Swept, sweep};
 pub use search::Redactor;
 pub use store::{Store, file_name};
 pub use subject::{PixelRect, Subject, Who};
-pub use take::{MAX_WIDTH, View, take};
+pub use take::{MAX_WIDTH, View, hide, take};
 pub use windows::windows;
 
 use serde::{Deserialize, Serialize};

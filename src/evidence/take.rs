@@ -10,7 +10,7 @@ use super::eyes::Eyes;
 use super::redact::{Redacted, redact};
 use super::render::Canvas;
 use super::search::{Redactor, collect};
-use super::subject::PixelRect;
+use super::subject::{PixelRect, Subject};
 use super::windows::WHOLE;
 use super::{Evidence, Picture, Redaction, Role, draw};
 use crate::detect::{BBox, Detection, Detector, Vocabulary};
@@ -72,12 +72,10 @@ fn try_take(
     detector: &mut dyn Detector,
     eyes: &mut Eyes,
 ) -> Result<(Vec<Picture>, Redaction)> {
-    let canvas = Canvas::render(frame)?;
-    let mut subjects = Redactor::new(detector)?.search(frame)?;
-    collect(view.look, view.vocabulary, WHOLE, &mut subjects)?;
-    collect(view.objects, view.vocabulary, WHOLE, &mut subjects)?;
-    eyes.search(frame, &mut subjects)?;
-    let (redacted, redaction) = redact(canvas, &subjects);
+    let mut known = Vec::new();
+    collect(view.look, view.vocabulary, WHOLE, &mut known)?;
+    collect(view.objects, view.vocabulary, WHOLE, &mut known)?;
+    let (redacted, redaction) = hide(frame, &known, detector, eyes)?;
     let mut pictures = Vec::with_capacity(roles.len());
     for &role in roles {
         match role {
@@ -87,6 +85,23 @@ fn try_take(
         }
     }
     Ok((pictures, redaction))
+}
+
+/// `frame` with everyone hidden that `detector` and `eyes` find, and those who are `known`.
+///
+/// # Errors
+/// When anything on the way fails: there is no picture then.
+pub fn hide(
+    frame: &Frame,
+    known: &[Subject],
+    detector: &mut dyn Detector,
+    eyes: &mut Eyes,
+) -> Result<(Redacted, Redaction)> {
+    let canvas = Canvas::render(frame)?;
+    let mut subjects = Redactor::new(detector)?.search(frame)?;
+    subjects.extend_from_slice(known);
+    eyes.search(frame, &mut subjects)?;
+    Ok(redact(canvas, &subjects))
 }
 
 /// The whole view, marked and captioned.
