@@ -393,6 +393,18 @@ pub struct RuleConfig {
     /// Least detection score, 0-1.
     #[schemars(with = "Option<f32>")]
     pub score: Option<Spanned<f32>>,
+    /// Least height of an object in the picture, 0-1. Default: none.
+    #[schemars(with = "Option<f32>")]
+    pub min_height: Option<Spanned<f32>>,
+    /// Most height of an object in the picture, 0-1. Default: none.
+    #[schemars(with = "Option<f32>")]
+    pub max_height: Option<Spanned<f32>>,
+    /// Least width of an object in metres at the line on which it stands, on a camera with `ground`. Default: none.
+    #[schemars(with = "Option<f64>")]
+    pub min_width_m: Option<Spanned<f64>>,
+    /// Most width of an object in metres there. Default: none.
+    #[schemars(with = "Option<f64>")]
+    pub max_width_m: Option<Spanned<f64>>,
     /// When the rule is in force, as windows of `[days] [HH:MM-HH:MM]` on the street's clock: `mon-fri
     /// 07:00-09:00`, `sat,sun`, `workdays 08:00-18:00`, `holidays`, `22:00-06:00`. Default: always. Outside of
     /// them nothing opens; dwell counts from the beginning of a window; what is open clears as ever.

@@ -13,7 +13,7 @@ use crate::config::{Decode, GridProfile, LookAt};
 use crate::detect::{Provider, Setup};
 use crate::evidence::Retention;
 use crate::place::{Polygon, Site};
-use crate::rule::Schedule;
+use crate::rule::{Schedule, SizeLimits};
 
 mod broker;
 mod build;
@@ -23,6 +23,7 @@ mod live;
 mod model;
 mod privacy;
 mod rule;
+mod size;
 mod storage;
 
 /// What the box is to do.
@@ -163,6 +164,8 @@ pub struct RulePlan {
     pub is_named: bool,
     /// Least score of a detection.
     pub score: f32,
+    /// How large its objects are.
+    pub size: SizeLimits,
     /// Seconds that the condition must hold before a case opens.
     pub dwell_s: f64,
     /// Seconds that the place must be seen empty before the case clears.

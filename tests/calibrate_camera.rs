@@ -362,6 +362,14 @@ fn where_a_zone_names_a_grid_it_counts_only_outside_of_all_polygons() {
     let mut grids: Value = serde_json::from_str(&grids).unwrap();
     grids["features"].as_array_mut().unwrap().truncate(1);
     site.write("grids.geojson", &grids.to_string());
+    let mut grids: Vec<_> =
+        opened(&site).into_iter().map(|(_, grid, position)| (grid, position.is_some())).collect();
+    grids.sort_unstable();
+    assert_eq!(grids, [(WEST.to_owned(), true), ("410102007003099".to_owned(), true)]);
+}
+
+/// Left edge, grid and position of the cases that the two cars open.
+fn opened(site: &Site) -> Vec<(f32, String, Option<Position>)> {
     let file = ConfigFile::read(&site.path("edge.toml")).unwrap();
     let plan = Plan::for_replay(&file, "cam-05", Input::Detections("looks.jsonl".into())).unwrap();
     let mut judge = Judge::new(&plan.source(), &plan.cameras[0], Vocabulary::default());
@@ -372,8 +380,26 @@ fn where_a_zone_names_a_grid_it_counts_only_outside_of_all_polygons() {
         let at = gridpatrol::clock::CaptureTime::default().plus_seconds(f64::from(look) / 5.0);
         judge.look(&Look { at, view: View::Clear, detections: &detections }, &mut happenings);
     }
-    let mut grids: Vec<_> =
-        happenings.iter().map(|h| (h.case.grid.as_str(), h.case.position.is_some())).collect();
-    grids.sort_unstable();
-    assert_eq!(grids, [(WEST, true), ("410102007003099", true)]);
+    let cases = happenings.into_iter().map(|happening| happening.case);
+    cases.map(|case| (case.objects[0].bbox.x1, case.grid.to_string(), case.position)).collect()
+}
+
+#[test]
+fn a_rule_in_metres_opens_no_case_for_what_is_too_narrow_or_too_wide_on_the_ground() {
+    // The near car's box is 3.06 m wide on the ground and 0.15 high in the picture, the far one's 2.64 m and 0.12.
+    for (limits, expected) in [
+        ("min_width_m = 2.8", vec![0.22]),
+        ("max_width_m = 2.8", vec![0.66]),
+        ("", vec![0.22, 0.66]),
+        ("min_height = 0.14", vec![0.22]),
+    ] {
+        let site = Site::new("ground = \"calibration/cam-05.toml\"", "");
+        let text = std::fs::read_to_string(site.path("edge.toml")).unwrap();
+        let comma = if limits.is_empty() { "" } else { ", " };
+        site.write("edge.toml", &text.replace("clear_s = 5", &format!("clear_s = 5{comma}{limits}")));
+        site.calibrate(&[]);
+        let mut lefts: Vec<f32> = opened(&site).iter().map(|(left, _, _)| *left).collect();
+        lefts.sort_by(f32::total_cmp);
+        assert_eq!(lefts, expected, "{limits}");
+    }
 }

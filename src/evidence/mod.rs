@@ -24,7 +24,7 @@ pub use redact::{LEAST_BLOCK_PX, Redacted, redact};
 pub use render::Canvas;
 pub use retention::{Retention, Swept, sweep};
 pub use search::Redactor;
-pub use shot::{MAX_WIDTH, Shot, View};
+pub use shot::{MAX_WIDTH, Shot, View, hide};
 pub use store::{Store, file_name};
 pub use subject::{PixelRect, Subject, Who};
 pub use windows::windows;

@@ -10,7 +10,7 @@ use super::eyes::Eyes;
 use super::redact::{Redacted, redact};
 use super::render::Canvas;
 use super::search::{Redactor, collect};
-use super::subject::PixelRect;
+use super::subject::{PixelRect, Subject};
 use super::windows::WHOLE;
 use super::{Evidence, Picture, Redaction, Role, draw};
 use crate::detect::{BBox, Detection, Detector, Vocabulary};
@@ -102,11 +102,26 @@ fn try_take<'a>(
     detector: &mut dyn Detector,
     eyes: &mut Eyes,
 ) -> Result<(Redacted, Redaction)> {
+    let mut known = Vec::new();
+    for detections in seen {
+        collect(detections, vocabulary, WHOLE, &mut known)?;
+    }
+    hide(frame, &known, detector, eyes)
+}
+
+/// `frame` with everyone hidden that `detector` and `eyes` find, and those who are `known`.
+///
+/// # Errors
+/// When anything on the way fails: there is no picture then.
+pub fn hide(
+    frame: &Frame,
+    known: &[Subject],
+    detector: &mut dyn Detector,
+    eyes: &mut Eyes,
+) -> Result<(Redacted, Redaction)> {
     let canvas = Canvas::render(frame)?;
     let mut subjects = Redactor::new(detector)?.search(frame)?;
-    for detections in seen {
-        collect(detections, vocabulary, WHOLE, &mut subjects)?;
-    }
+    subjects.extend_from_slice(known);
     eyes.search(frame, &mut subjects)?;
     Ok(redact(canvas, &subjects))
 }

@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use toml::Spanned;
 
 use super::build::slug;
-use super::{CompanyPlan, Condition, RulePlan, ground};
+use super::{CompanyPlan, Condition, RulePlan, ground, size};
 use crate::calibrate::score_file::Scores;
 use crate::case::catalog::{
     Catalog, Kind, MAX_ABSENCE_S, MAX_CLEAR_S, MAX_COUNT, MAX_DWELL_S, NEAR, RuleDefaults, RuleTerms, SCORE,
@@ -78,6 +78,7 @@ pub(super) fn plans(
                 labels_are_given: change.labels.is_some(),
                 is_named,
                 score: checked.score()?,
+                size: size::limits(file, &kind.slug, change, site.ground().is_some())?,
                 dwell_s: checked.dwell_s()?,
                 clear_s: checked.clear_s()?,
                 absence_s: checked.absence_s()?,

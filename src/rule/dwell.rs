@@ -202,7 +202,7 @@ impl Dwell {
             };
             if placed[column]
                 || detection.score < terms.score
-                || !terms.polygon.contains(detection.bbox.foot())
+                || !terms.holds(&detection.bbox)
                 || self.slots.iter().zip(found).any(|(slot, &found)| known(slot, found))
             {
                 continue;
@@ -255,7 +255,7 @@ impl Dwell {
                 None if occupancy.last_seen == at
                     && occupancy.is_held(terms.dwell_s)
                     && !on_trial
-                    && terms.polygon.contains(anchor.foot()) =>
+                    && terms.holds(anchor) =>
                 {
                     let Some(since) = terms.violated_since(occupancy.first_seen, at) else { continue };
                     let spot = terms.site.locate([*anchor]);

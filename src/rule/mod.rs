@@ -10,6 +10,7 @@ mod loitering;
 mod presence;
 mod scene;
 mod schedule;
+mod size;
 
 pub(crate) use cluster::{Cluster, Together};
 pub(crate) use company::Company;
@@ -19,3 +20,4 @@ pub(crate) use loitering::Loitering;
 pub(crate) use presence::Presence;
 pub(crate) use scene::{Scene, Terms, WEAK};
 pub use schedule::{Calendar, Schedule};
+pub use size::SizeLimits;

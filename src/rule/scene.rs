@@ -1,6 +1,7 @@
 //! What a rule gets to see of a look, and the terms that it judges by.
 
 use super::company::Company;
+use super::size::SizeLimits;
 use crate::case::{Case, CaseId, Change, Happening, RuleIndex, same_foot};
 use crate::clock::CaptureTime;
 use crate::detect::{BBox, Detection, Label};
@@ -146,6 +147,8 @@ pub(crate) struct Terms {
     pub(crate) polygon: Polygon,
     /// How its cases get their grid and position.
     pub(crate) site: Site,
+    /// How large its objects are.
+    pub(crate) size: SizeLimits,
     /// `labels[n]` says whether the rule is about label number `n`.
     pub(crate) labels: Vec<bool>,
     pub(crate) score: f32,
@@ -165,6 +168,11 @@ impl Terms {
     /// Whether the rule is about `label`.
     pub(crate) fn is_about(&self, label: Label) -> bool {
         self.labels.get(usize::from(label.0)).copied().unwrap_or(false)
+    }
+
+    /// Whether something in `bbox` stands in the zone and has the size that the rule is about.
+    pub(crate) fn holds(&self, bbox: &BBox) -> bool {
+        self.polygon.contains(bbox.foot()) && self.size.allow(bbox, self.site.ground())
     }
 
     /// Longest time for which an object may be out of sight before it is taken for another one, in seconds:

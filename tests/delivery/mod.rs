@@ -53,6 +53,7 @@ fn plan(port: u16) -> Plan {
             labels_are_given: true,
             is_named: true,
             score: 0.45,
+            size: Default::default(),
             dwell_s: 20.0,
             clear_s: 10.0,
             absence_s: None,

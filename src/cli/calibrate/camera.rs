@@ -16,7 +16,7 @@ use crate::config::ConfigFile;
 use crate::detect::OnnxDetector;
 use crate::detect::model::Model;
 use crate::error::{Error, Kind, Result};
-use crate::evidence::{Canvas, Redactor, redact};
+use crate::evidence::{self, Eyes};
 use crate::frame::Frame;
 use crate::place::homography::{Fit, HomographyFault};
 use crate::place::{Coverage, Ground, Homography, Site, Terrain};
@@ -93,7 +93,7 @@ struct ZoneOutcome {
 /// When an argument, the configuration, the points or the picture is at fault, the points disagree, or a file
 /// cannot be written.
 pub fn run(args: &Args) -> Result<()> {
-    if !(args.max_error > 0.0) {
+    if args.max_error.is_nan() || args.max_error <= 0.0 {
         let what = format!("--max-error {}: expected metres above 0", args.max_error);
         return Err(Error::new(Kind::Usage, what));
     }
@@ -207,9 +207,13 @@ fn save(path: &Path, file: &GroundFile) -> Result<()> {
 
 /// The view with heads and plates hidden; there is no other way to a picture.
 fn hidden(view: &Viewpoint, frame: &Frame) -> Result<RgbImage> {
+    let Some(redaction) = view.redaction()? else {
+        let what = "--draw makes a picture, and pictures are off (privacy.pictures = false)";
+        return Err(Error::new(Kind::Usage, what).help("leave --draw out; the calibration does without"));
+    };
     let mut detector = OnnxDetector::with(&Model::load(&view.model()?)?, &view.setup)?;
-    let subjects = Redactor::new(&mut detector)?.search(frame)?;
-    let (redacted, _) = redact(Canvas::render(frame)?, &subjects);
+    let mut eyes = Eyes::open(&redaction, &view.setup)?;
+    let (redacted, _) = evidence::hide(frame, &[], &mut detector, &mut eyes)?;
     Ok(redacted.pixels().clone())
 }
 
