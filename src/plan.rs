@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 
 use crate::calibrate::score_file::Scores;
 use crate::case::catalog::{Catalog, Kind as CaseKind};
+use crate::case::throttle::Limits;
 use crate::config::{GridProfile, LookAt};
 use crate::detect::{Provider, Setup};
 use crate::evidence::Retention;
@@ -18,6 +19,7 @@ mod broker;
 mod build;
 pub(crate) mod ground;
 mod labels;
+mod limits;
 mod model;
 mod privacy;
 mod rule;
@@ -48,6 +50,8 @@ pub struct Plan {
     pub pin: bool,
     /// How pictures are redacted; `None` when none are taken.
     pub redaction: Option<RedactionPlan>,
+    /// The bounds of the throttle.
+    pub limits: Limits,
     /// The broker.
     pub broker: BrokerPlan,
     /// Folder of database and evidence.
@@ -146,6 +150,8 @@ pub struct RulePlan {
     /// Seconds for which an object without a case may be seen missing and still be the same; `None` for as long as
     /// it takes to believe that it has gone.
     pub absence_s: Option<f64>,
+    /// Seconds after a clear for which a new case in the same place is held back.
+    pub cool_down_s: f64,
     /// What is judged.
     pub condition: Condition,
     /// What must be near, or must not be.

@@ -17,8 +17,9 @@ use rumqttc::v5::{AsyncClient, ConnectionError, Event};
 use tokio::sync::watch;
 
 use super::publisher::{Cargo, Publisher, Settled};
-use super::status::{OutboxRef, RuntimeRef, State, Status};
+use super::status::{HeldBackStatus, OutboxRef, RuntimeRef, State, Status};
 use super::{link, topic};
+use crate::case::throttle::ThrottleStatus;
 use crate::clock::CaptureTime;
 use crate::detect::ModelIdentity;
 use crate::error::{Error, Kind, Result};
@@ -39,6 +40,8 @@ pub struct Context {
     pub runtime: Option<RuntimeRef>,
     /// When the program started.
     pub started: CaptureTime,
+    /// What the throttle holds back, if there is one.
+    pub throttle: Option<watch::Receiver<ThrottleStatus>>,
     /// Delays.
     pub tuning: Tuning,
 }
@@ -457,6 +460,11 @@ fn status(context: &Context, state: State, session: u64, backlog: Option<Backlog
             lost_events: backlog.lost.events,
             lost_pictures: backlog.lost.pictures,
         }),
+        throttle: match (&context.throttle, state) {
+            // What is held back when the box has gone, nobody can say.
+            (_, State::Offline) | (None, _) => None,
+            (Some(throttle), _) => Some(HeldBackStatus::new(&throttle.borrow(), &plan.zone)),
+        },
     }
 }
 
