@@ -125,6 +125,13 @@ impl Past {
         })
     }
 
+    /// The cases that were told as another camera's view.
+    #[cfg(test)]
+    pub(super) fn merged(&self) -> std::collections::BTreeSet<CaseId> {
+        let merged = self.entries.iter().filter(|entry| entry.told == Told::Merged);
+        merged.map(|entry| entry.case.clone()).collect()
+    }
+
     /// Where `case` is and what was said of it last.
     pub(super) fn find(&self, case: &CaseId) -> Option<(&Place, Option<Verdict>)> {
         self.entry(case).map(|entry| (&entry.place, entry.verdict))
