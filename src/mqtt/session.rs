@@ -141,6 +141,16 @@ fn jittered(wait: Duration) -> Duration {
     wait.mul_f64(1.0 - chance / 2.0)
 }
 
+/// Resolves when what is held back has changed; never without a throttle.
+async fn changed(
+    throttle: &mut Option<watch::Receiver<ThrottleStatus>>,
+) -> Result<(), watch::error::RecvError> {
+    match throttle {
+        Some(throttle) => throttle.changed().await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Runs a database call where it may wait for the disk.
 async fn on_disk<T: Send + 'static>(
     outbox: &Arc<Outbox>,
@@ -200,6 +210,7 @@ async fn connection(
         farewell: Farewell::NotYet,
     };
     let mut status_tick = tokio::time::interval(context.tuning.status_every);
+    let mut throttle = context.throttle.clone();
     // What was due at this time has been offered, or waits for room.
     let mut looked = Instant::now();
     loop {
@@ -226,6 +237,7 @@ async fn connection(
             () = outbox.accepted(), if c.connected => {}
             () = wake => {}
             _ = status_tick.tick() => {}
+            Ok(()) = changed(&mut throttle), if c.connected => {}
             Ok(()) = stopping.changed() => {}
         }
         if c.farewell == Farewell::Done {
