@@ -336,19 +336,21 @@ impl Keeper {
         }
         let state = chain.judge.save()?;
         let told = if reports.is_empty() {
-            self.store(chain, &[(&chain.camera.id, &state)], &[], reports)?;
+            self.put(chain, &[(&chain.camera.id, &state)], &[], reports)?;
             self.throttle.tell(at);
             Vec::new()
         } else {
             self.throttle.change(at, |throttle| self.tell(chain, at, &state, throttle, reports))?
         };
         self.progress.cases.fetch_add(told.len() as u64, Ordering::Relaxed);
-        for dispatch in told {
+        for Dispatch { happening: Happening { case, change, .. }, camera, .. } in told {
+            let rule = self.plan.camera(&camera).and_then(|camera| camera.rules.get(case.rule.0));
             info!(
-                camera = dispatch.camera,
-                case = dispatch.happening.case.id.as_str(),
-                "Case {:?}.",
-                dispatch.happening.change
+                camera,
+                zone = rule.map(|rule| rule.zone.as_str()),
+                kind = rule.map(|rule| rule.kind.slug.as_str()),
+                case = case.id.as_str(),
+                "Case {change:?}."
             );
         }
         reports.clear();
@@ -370,14 +372,14 @@ impl Keeper {
         let dispatches = throttle.look(&chain.camera, at, &happenings, chain.judge.vocabulary());
         self.write_pictures(&dispatches, reports);
         let box_state = throttle.save()?;
-        self.store(chain, &[(&chain.camera.id, state), (BOX, &box_state)], &dispatches, reports)?;
+        self.put(chain, &[(&chain.camera.id, state), (BOX, &box_state)], &dispatches, reports)?;
         Ok(dispatches)
     }
 
     /// Stores the states and what is told. The core has moved on, so going on without these rows would lose a
     /// case: nothing is looked at until they are kept. After a restart the stored state leads to the same
     /// decision again.
-    fn store(
+    fn put(
         &self,
         chain: &Chain,
         states: &[(&str, &[u8])],

@@ -2,9 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use gridpatrol::case::throttle::Throttle;
+use gridpatrol::detect::Vocabulary;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::scene::score::{plan, play};
+use crate::scene::{Noise, street};
 use crate::support::mosquitto::Mosquitto;
 use crate::support::program::{KERB, Running, configuration, gridpatrol, gridpatrol_ok};
 
@@ -215,6 +219,26 @@ fn limits_that_make_no_sense_are_refused_by_name() {
     let output = gridpatrol(&["check", "--config", config.to_str().unwrap()]);
     assert!(String::from_utf8_lossy(&output.stderr).contains("cool_down_s"));
     assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn i5_no_car_on_the_street_is_told_late_for_the_sake_of_another() {
+    let plan = plan();
+    let mut told = 0;
+    for seed in 0..6 {
+        let scene = street(seed, &Noise::NOISY, 0.2);
+        let happenings = play(&plan, &scene);
+        let mut throttle = Throttle::new(plan.limits);
+        for happening in &happenings {
+            let one = std::slice::from_ref(happening);
+            // The cars of a street come and go, and swap places within 20 s.
+            let out = throttle.look(&plan.cameras[0], happening.at, one, &Vocabulary::default());
+            assert_eq!(out.len(), 1, "{} {happening:?}", scene.name);
+            assert_eq!(out[0].happening, *happening);
+            told += 1;
+        }
+    }
+    assert!(told > 30, "{told}");
 }
 
 #[test]

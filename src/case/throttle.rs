@@ -148,9 +148,7 @@ impl Throttle {
                 state.past.clear(&member.case, now);
             }
             standing.members.retain(&keep);
-            if !standing.is_told() {
-                standing.promote();
-            }
+            hand_on(standing, &mut state.tallies, &mut state.past);
             !standing.members.is_empty()
         });
     }
@@ -289,18 +287,12 @@ impl Throttle {
         self.state.past.clear(&case.id, *at);
         let standing = &mut self.state.standing[index];
         standing.members.retain(|member| member.case != case.id);
-        if let Some(next) = standing.members.first() {
+        if !standing.members.is_empty() {
             // Another camera still sees it.
-            if standing.case == case.id {
-                match standing.state {
-                    CaseState::Held { batch, .. } => {
-                        self.state.tallies.rename(&case.id, &next.case, batch);
-                        self.state.past.promote(&case.id, &next.case);
-                        standing.promote();
-                    }
-                    CaseState::Told { .. } => standing.keep_last_word(case, names),
-                }
+            if standing.case == case.id && standing.is_told() {
+                standing.keep_last_word(case, names);
             }
+            hand_on(standing, &mut self.state.tallies, &mut self.state.past);
             return;
         }
         if standing.is_told() {
@@ -389,6 +381,18 @@ impl Input<'_> {
             labels: None,
             note,
         }
+    }
+}
+
+/// If `standing` was not told yet and its own camera no longer sees it, another that does goes on with it.
+fn hand_on(standing: &mut Standing, tallies: &mut Tallies, past: &mut Past) {
+    let own = standing.members.iter().any(|member| member.case == standing.case);
+    if let (false, CaseState::Held { batch, .. }, Some(next)) =
+        (own, standing.state, standing.members.first())
+    {
+        tallies.rename(&standing.case, &next.case, batch);
+        past.promote(&standing.case, &next.case);
+        standing.promote();
     }
 }
 
