@@ -7,7 +7,7 @@ use gridpatrol::detect::Vocabulary;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::scene::score::{plan, play};
+use crate::scene::play::{plan, play};
 use crate::scene::{Noise, street};
 use crate::support::mosquitto::Mosquitto;
 use crate::support::program::{KERB, Running, configuration, gridpatrol, gridpatrol_ok};
