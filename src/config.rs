@@ -95,6 +95,9 @@ pub struct Config {
     /// The broker that cases are published to.
     #[serde(default)]
     pub mqtt: MqttConfig,
+    /// How much is told, and how often.
+    #[serde(default)]
+    pub limits: LimitsConfig,
     /// Where state, the outbox and evidence are kept.
     #[serde(default)]
     pub storage: StorageConfig,
@@ -211,6 +214,34 @@ pub struct MqttConfig {
     /// PEM file of the certificate authority that signed the broker's certificate. Needed for `mqtts`.
     #[schemars(with = "Option<PathBuf>")]
     pub ca_file: Option<Spanned<PathBuf>>,
+}
+
+/// How much is told, and how often. What is held back is never lost: the next message that fits says how many
+/// cases and which, and a case that outlasts what held it back is told in full.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LimitsConfig {
+    /// Least seconds between a message of a case and an update of it, which is sent only when there is news.
+    /// Default 3600.
+    #[schemars(with = "Option<f64>")]
+    pub update_s: Option<Spanned<f64>>,
+    /// Most cases of one kind in one grid that are told within an hour. Default 60.
+    #[schemars(with = "Option<u32>")]
+    pub cases_per_hour: Option<Spanned<u32>>,
+    /// Most cases of one camera that are told within an hour. Default 120.
+    #[schemars(with = "Option<u32>")]
+    pub camera_cases_per_hour: Option<Spanned<u32>>,
+    /// Seconds for which a rejected verdict quiets its place and kind. Each further one makes it four times as
+    /// long. Default 3600.
+    #[schemars(with = "Option<f64>")]
+    pub quiet_s: Option<Spanned<f64>>,
+    /// Longest such time in seconds. Default a week, 604800.
+    #[schemars(with = "Option<f64>")]
+    pub longest_quiet_s: Option<Spanned<f64>>,
+    /// How far apart on the ground two cameras may place one and the same violation, in metres. Default 3; 0
+    /// merges nothing.
+    #[schemars(with = "Option<f64>")]
+    pub same_violation_m: Option<Spanned<f64>>,
 }
 
 /// Where state, the outbox and evidence are kept.
@@ -387,6 +418,9 @@ pub struct RuleConfig {
     /// one case stand to each other.
     #[schemars(with = "Option<f32>")]
     pub near: Option<Spanned<f32>>,
+    /// Seconds after a clear for which a new case in the same place is held back; 0 for none.
+    #[schemars(with = "Option<f64>")]
+    pub cool_down_s: Option<Spanned<f64>>,
     /// Least number of objects, for rules that count.
     #[schemars(with = "Option<u32>")]
     pub count: Option<Spanned<u32>>,

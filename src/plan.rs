@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 
 use crate::calibrate::score_file::Scores;
 use crate::case::catalog::{Catalog, Kind as CaseKind};
+use crate::case::throttle::Limits;
 use crate::clock::CaptureTime;
 use crate::config::{Decode, GridProfile, LookAt};
 use crate::detect::{Provider, Setup};
@@ -19,6 +20,7 @@ mod broker;
 mod build;
 pub(crate) mod ground;
 mod labels;
+mod limits;
 mod live;
 mod model;
 mod privacy;
@@ -51,6 +53,8 @@ pub struct Plan {
     pub pin: bool,
     /// How pictures are redacted; `None` when none are taken.
     pub redaction: Option<RedactionPlan>,
+    /// The bounds of the throttle.
+    pub limits: Limits,
     /// The broker.
     pub broker: BrokerPlan,
     /// Folder of database and evidence.
@@ -173,6 +177,8 @@ pub struct RulePlan {
     /// Seconds for which an object without a case may be seen missing and still be the same; `None` for as long as
     /// it takes to believe that it has gone.
     pub absence_s: Option<f64>,
+    /// Seconds after a clear for which a new case in the same place is held back.
+    pub cool_down_s: f64,
     /// What is judged.
     pub condition: Condition,
     /// What must be near, or must not be.

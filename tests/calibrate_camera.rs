@@ -339,6 +339,7 @@ fn two_cars_in_two_grids_of_one_zone_are_cases_of_those_grids_where_they_stand()
                 camera: &plan.cameras[0],
                 happening,
                 evidence: &Evidence::NoView,
+                note: &gridpatrol::case::throttle::Note::default(),
                 vocabulary: judge.vocabulary(),
                 model: None,
                 sequence: 1,

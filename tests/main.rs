@@ -25,4 +25,5 @@ mod rules;
 mod scenarios;
 mod scene;
 mod support;
+mod throttle;
 mod tracking;

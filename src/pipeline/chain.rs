@@ -3,6 +3,7 @@
 use jiff::tz::TimeZone;
 
 use super::views::Views;
+use crate::case::throttle::Wanted;
 use crate::case::{Change, Happening};
 use crate::clock::CaptureTime;
 use crate::detect::score_map::ScoreMap;
@@ -38,6 +39,7 @@ pub struct Chain {
     pictures: Pictures,
     detections: Vec<Detection>,
     happenings: Vec<Happening>,
+    wanted: Vec<Wanted>,
     looks: u64,
 }
 
@@ -55,6 +57,7 @@ impl Chain {
             camera: camera.clone(),
             detections: Vec::new(),
             happenings: Vec::new(),
+            wanted: Vec::new(),
             looks: 0,
         }
     }
@@ -69,6 +72,29 @@ impl Chain {
             self.gate.resume_after(last);
         }
         Ok(())
+    }
+
+    /// Asks for `wanted` to be reported, with pictures, on the next look that shows them; what was asked for
+    /// before and not reported yet no longer is.
+    pub fn ask(&mut self, wanted: Vec<Wanted>) {
+        self.wanted = wanted;
+    }
+
+    /// Has `judge` take `look`. What was asked for comes before what is new: it has waited.
+    fn take(judge: &mut Judge, wanted: &mut Vec<Wanted>, look: &Look<'_>, out: &mut Vec<Happening>) {
+        judge.look(look, out);
+        if wanted.is_empty() {
+            return;
+        }
+        let seen = judge.open_cases().filter(|case| case.last_seen == look.at);
+        let asked: Vec<Happening> = seen
+            .filter_map(|case| {
+                let index = wanted.iter().position(|wanted| wanted.case == case.id)?;
+                let change = wanted.swap_remove(index).change;
+                Some(Happening { change, at: look.at, case: case.clone() })
+            })
+            .collect();
+        out.splice(0..0, asked);
     }
 
     /// Looks taken so far.
@@ -99,7 +125,7 @@ impl Chain {
         }
         self.looks += 1;
         let look = Look { at: frame.captured, view: View::Clear, detections: &self.detections };
-        self.judge.look(&look, &mut self.happenings);
+        Self::take(&mut self.judge, &mut self.wanted, &look, &mut self.happenings);
         if !self.happenings.is_empty() {
             let shot = self.shot(frame, detector);
             let model = detector.identity();
@@ -154,7 +180,8 @@ impl Chain {
         reports: &mut Vec<Report>,
     ) {
         self.looks += 1;
-        self.judge.look(&Look { at, view, detections }, &mut self.happenings);
+        let look = Look { at, view, detections };
+        Self::take(&mut self.judge, &mut self.wanted, &look, &mut self.happenings);
         reports.extend(
             self.happenings.drain(..).map(|happening| Report { happening, evidence: Evidence::NoView }),
         );

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use toml::Spanned;
 
-use super::{CameraPlan, Input, Plan, broker, ground, live, model, privacy, rule, storage};
+use super::{CameraPlan, Input, Plan, broker, ground, limits, live, model, privacy, rule, storage};
 use crate::calibrate::score_file::Scores;
 use crate::case::catalog::{CATALOG, Catalog};
 use crate::config::{CameraConfig, ConfigFile};
@@ -92,6 +92,7 @@ impl Plan {
             workers: model::workers(file, cameras.len())?,
             pin: model::pin(file)?,
             redaction: if with_pictures { privacy::redaction(file)? } else { None },
+            limits: limits::plan(file)?,
             broker: broker::plan(file)?,
             storage: file.resolve(folder),
             outbox_bytes: storage::outbox_bytes(file)?,

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use gridpatrol::case::throttle::Throttle;
 use gridpatrol::clock::CaptureTime;
 use gridpatrol::evidence::{Evidence, Picture, Redaction, Role};
 use gridpatrol::mqtt::{CaseEvent, Report};
@@ -115,18 +116,25 @@ fn bytes(plan: &Plan, played: &Played) -> usize {
         redaction: Redaction { persons: 3, faces: 1, vehicles: 5, plates: 2 },
     };
     let mut bytes = 0;
-    for (sequence, happening) in (1..).zip(&played.happenings) {
-        let report = Report {
-            plan,
-            camera: &plan.cameras[0],
-            happening,
-            evidence: &evidence,
-            vocabulary: &played.vocabulary,
-            model: None,
-            sequence,
-            recorded: happening.at,
-        };
-        bytes += CaseEvent::new(&report).unwrap().to_json().unwrap().len();
+    let mut throttle = Throttle::new(plan.limits);
+    let mut sequence = 0;
+    for happening in &played.happenings {
+        let one = std::slice::from_ref(happening);
+        for told in throttle.look(&plan.cameras[0], happening.at, one, &played.vocabulary) {
+            sequence += 1;
+            let report = Report {
+                plan,
+                camera: &plan.cameras[0],
+                happening: &told.happening,
+                evidence: &evidence,
+                note: &told.note,
+                vocabulary: &played.vocabulary,
+                model: None,
+                sequence,
+                recorded: told.happening.at,
+            };
+            bytes += CaseEvent::new(&report).unwrap().to_json().unwrap().len();
+        }
     }
     bytes
 }
