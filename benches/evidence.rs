@@ -1,11 +1,11 @@
 //! What the pictures of one case cost: search, redaction, drawing and encoding of an overview and a close-up, with
-//! the face and plate models and without.
+//! the face and plate models and without, in processor time of one thread.
 //! `cargo bench --bench evidence`
 
 #![allow(clippy::print_stdout, clippy::expect_used)]
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use gridpatrol::detect::{BBox, Detection, Detector, ModelIdentity, OnnxDetector, Vocabulary};
 use gridpatrol::error::Result;
@@ -78,9 +78,9 @@ fn main() {
             for (eyes, (times, hidden)) in
                 [&mut without, &mut with].into_iter().zip(times.iter_mut().zip(&mut hidden))
             {
-                let began = Instant::now();
+                let began = processor_time();
                 *hidden = case(&frame, detector.as_mut(), eyes);
-                times.push(began.elapsed());
+                times.push(processor_time() - began);
             }
         }
         let [without, with] = times.map(|mut times| {
@@ -89,6 +89,13 @@ fn main() {
         });
         println!("{name}: {} without, {} with; hidden with: {:?}", ms(without), ms(with), hidden[1]);
     }
+}
+
+/// Time that this thread has had on a processor: one case takes so long that others' work would show in wall time.
+fn processor_time() -> Duration {
+    let read = std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux counts processor time");
+    let nanoseconds = read.split_whitespace().next().and_then(|first| first.parse().ok());
+    Duration::from_nanos(nanoseconds.expect("the first number is nanoseconds"))
 }
 
 fn ms(time: Duration) -> String {
