@@ -32,7 +32,9 @@ pub(crate) const LONGEST_STEP_S: f64 = 5.0;
 /// Empty time is also held against the longest stretch in which the object was missed before it was found
 /// again, times this: what hid once for ten seconds is not gone after ten.
 const GAP_FACTOR: f64 = 2.0;
-/// Least empty time from which a place may be doubted, in seconds: a car needs longer than that to leave a place
+/// How much the empty looks must say before what is found next may be another object, in natural log-odds: 50 to 1.
+const DOUBT: f32 = 4.0;
+/// The shortest time between two objects in one place, in seconds: a car needs longer than that to leave a place
 /// and another one to get into it.
 const DOUBT_S: f64 = 5.0;
 /// How many times the usual time between two hits is much longer than usual.
@@ -128,9 +130,10 @@ impl Occupancy {
         self.last_judged = None;
     }
 
-    /// Whether the place was seen empty for long enough for another object to have taken it.
-    pub(crate) fn is_doubted(&self) -> bool {
-        self.misses >= 3 && self.empty_s >= DOUBT_S
+    /// Whether the place, found occupied at `at`, was seen empty before in a way that another object may have
+    /// taken it.
+    pub(crate) fn is_doubted(&self, at: CaptureTime) -> bool {
+        self.emptiness() >= DOUBT && at.seconds_since(self.last_seen) >= DOUBT_S
     }
 
     /// How much the looks since the last hit speak for an empty place, in natural log-odds.

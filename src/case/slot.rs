@@ -34,6 +34,8 @@ pub(crate) struct Slot {
     pub(crate) last_whole: CaptureTime,
     /// The open case, once the dwell was reached.
     pub(crate) case: Option<Case>,
+    /// When something was last seen on its way out of this place or into it.
+    pub(crate) manoeuvre: Option<CaptureTime>,
     spread: Spread,
     trial: Option<Trial>,
 }
@@ -64,6 +66,7 @@ impl Slot {
             latest: detection,
             last_whole: at,
             case: None,
+            manoeuvre: None,
             spread: Spread::new(),
             trial: None,
         }
@@ -73,12 +76,16 @@ impl Slot {
     /// stand trial. What was found since the last such time is forgotten: it was too little to tell by.
     pub(crate) fn suspect(&mut self, at: CaptureTime, emptiness: f32) {
         let gap_s = at.seconds_since(self.occupancy.last_seen);
-        self.trial = Some(Trial::new(at, gap_s, emptiness));
+        let left = self.manoeuvre.is_some_and(|when| when >= self.occupancy.last_seen);
+        self.trial = Some(Trial::new(at, gap_s, emptiness, left));
     }
 
     /// Takes those edges of a view that are `shown` into the anchor, or into the trial of what stands here.
     pub(crate) fn settle(&mut self, seen: &BBox, shown: [bool; 4]) -> Identity {
         let Some(trial) = &mut self.trial else {
+            if self.spread.is_astray(&self.anchor, seen, shown) {
+                self.manoeuvre = Some(self.occupancy.last_seen);
+            }
             self.spread.follow(&mut self.anchor, seen, shown);
             return Identity::Same;
         };
