@@ -1,9 +1,19 @@
 //! What is told and what is held back, from the command line and on a real broker.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use gridpatrol::case::throttle::Throttle;
-use gridpatrol::detect::Vocabulary;
+use gridpatrol::clock::SystemClock;
+use gridpatrol::config::ConfigFile;
+use gridpatrol::daemon::{Daemon, Options};
+use gridpatrol::detect::{BBox, Detection, Detector, Label, ModelIdentity, Vocabulary};
+use gridpatrol::frame::Frame;
+use gridpatrol::mqtt::Tuning;
+use gridpatrol::pipeline::Pace;
+use gridpatrol::plan::Plan;
+use gridpatrol::shutdown::Shutdown;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -239,6 +249,121 @@ fn i5_no_car_on_the_street_is_told_late_for_the_sake_of_another() {
         }
     }
     assert!(told > 30, "{told}");
+}
+
+/// Sees a car where the picture is bright.
+struct Bright {
+    vocabulary: Vocabulary,
+    identity: ModelIdentity,
+}
+
+impl Detector for Bright {
+    fn detect(&mut self, frame: &Frame, _: f32, out: &mut Vec<Detection>) -> gridpatrol::error::Result<()> {
+        out.clear();
+        let bbox = BBox { x1: 0.4, y1: 0.5, x2: 0.6, y2: 0.7 };
+        out.extend((frame.y[0] > 100).then_some(Detection { label: Label(0), score: 0.9, bbox }));
+        Ok(())
+    }
+
+    fn detect_region(
+        &mut self,
+        _: &Frame,
+        _: BBox,
+        _: f32,
+        _: &mut Vec<Detection>,
+    ) -> gridpatrol::error::Result<()> {
+        Ok(())
+    }
+
+    fn vocabulary(&self) -> &Vocabulary {
+        &self.vocabulary
+    }
+
+    fn identity(&self) -> &ModelIdentity {
+        &self.identity
+    }
+
+    fn input_size(&self) -> (usize, usize) {
+        (64, 64)
+    }
+}
+
+/// A folder with a picture for each of 45 seconds, bright until second `until`.
+fn pictures(folder: &Path, until: u8) {
+    std::fs::create_dir(folder).unwrap();
+    for n in 0..45 {
+        let luma = if n < until { 200 } else { 20 };
+        let picture = image::GrayImage::from_pixel(64, 64, image::Luma([luma]));
+        picture.save(folder.join(format!("{n:02}.png"))).unwrap();
+    }
+}
+
+#[test]
+fn a_car_that_two_cameras_of_a_running_box_see_is_one_case_until_both_see_it_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let camera = |id: &str| {
+        format!(
+            "[[camera]]\nid = \"{id}\"\nsource = \"{id}\"\nground = \"calibration/{id}.toml\"\n\
+             [[camera.zone]]\nid = \"kerb\"\nkind = \"no_parking\"\ngrid = \"g1\"\n\
+             polygon = [[0.0, 0.2], [1.0, 0.2], [1.0, 1.0], [0.0, 1.0]]\n\
+             rule.illegal_parking = {{ dwell_s = 4, clear_s = 4 }}\n"
+        )
+    };
+    let text = format!(
+        "mqtt.url = \"mqtt://127.0.0.1:1\"\nedge = {{ street = \"410102007\", box = \"box-1\" }}\n{}{}",
+        camera("cam-a"),
+        camera("cam-b")
+    );
+    std::fs::write(path("edge.toml"), text).unwrap();
+    // Both look at the same ground of 20 by 20 m.
+    let corners = [(4, 60), (60, 60), (60, 20), (4, 20), (30, 40), (20, 50)];
+    let point = |(x, y): (i32, i32)| {
+        let (lon, lat) = (113.6 + f64::from(x) * 3.4e-6, 34.7 - f64::from(y) * 2.8e-6);
+        format!("p{x}-{y},{x},{y},{lon:.9},{lat:.9}\n")
+    };
+    let points: String = corners.into_iter().map(point).collect();
+    std::fs::write(path("points.csv"), format!("name,px,py,lon,lat\n{points}")).unwrap();
+    for (id, until) in [("cam-a", 15), ("cam-b", 25)] {
+        pictures(&path(id), until);
+        let (config, points) = (path("edge.toml"), path("points.csv"));
+        let (config, points) = (config.to_str().unwrap(), points.to_str().unwrap());
+        gridpatrol_ok(&["calibrate", "camera", "--config", config, "--camera", id, "--points", points]);
+    }
+    let mut plan = Plan::new(&ConfigFile::read(&path("edge.toml")).unwrap()).unwrap();
+    plan.redaction = None;
+    let detector = Bright {
+        vocabulary: Vocabulary::new(vec!["car".to_owned()]),
+        identity: ModelIdentity { name: "bright".to_owned(), sha256: "0".repeat(64) },
+    };
+    let tuning = Tuning { flush: Duration::ZERO, ..Tuning::default() };
+    let options = Options { pace: Pace { speed: 8.0 }, tuning };
+    let clock = Arc::new(SystemClock);
+    let daemon = Daemon::start(plan, vec![Box::new(detector)], clock, options, Shutdown::default()).unwrap();
+    let began = Instant::now();
+    while !daemon.is_idle() {
+        assert!(began.elapsed() < Duration::from_secs(60), "the pictures never came to their end");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let outbox = daemon.outbox.clone();
+    daemon.stop().unwrap();
+    let cases = outbox.cases(10).unwrap();
+    let [case] = cases.as_slice() else { panic!("expected one case: {cases:#?}") };
+    let event: Value = serde_json::from_str(&case.event).unwrap();
+    validator("event").validate(&event).unwrap();
+    assert_eq!(event["type"], "cn.patrol.case.cleared.v1");
+    let data = &event["data"];
+    let (own, other) = (data["place"]["camera"].as_str().unwrap(), &data["also_seen_by"][0]["camera"]);
+    assert_eq!(other, if own == "cam-a" { "cam-b" } else { "cam-a" }, "{event:#}");
+    assert_eq!(data["objects"][0]["label"], "car");
+    let second = |name: &str| {
+        let time: jiff::Timestamp = data["observed"][name].as_str().unwrap().parse().unwrap();
+        time.as_nanosecond() as f64 / 1e9
+    };
+    // The second camera sees it for 25 s; the place is empty for 4 s before it counts as that.
+    let stood = second("cleared_at") - second("first_seen");
+    assert!((27.0..34.0).contains(&stood), "{stood} s");
+    assert_eq!(outbox.backlog().unwrap().events, 2, "opened and cleared");
 }
 
 #[test]

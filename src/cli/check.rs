@@ -88,8 +88,12 @@ fn as_text(plan: &Plan, found: &Found<'_>) -> String {
                 Condition::Cluster { count: 1, .. } => "standing together, ".to_owned(),
                 Condition::Count(count) | Condition::Cluster { count, .. } => format!("at least {count}, "),
             };
+            let cool_down = match rule.cool_down_s {
+                0.0 => String::new(),
+                seconds => format!(", cool-down {seconds} s"),
+            };
             lines.push(format!(
-                "  {} in {}: {} {} ({}), {condition}{} s",
+                "  {} in {}: {} {} ({}), {condition}{} s{cool_down}",
                 rule.zone,
                 rule.site,
                 rule.kind.name_zh,
@@ -123,6 +127,7 @@ fn as_json(plan: &Plan, found: &Found<'_>) -> Result<String> {
                         "kind": rule.kind.slug,
                         "labels": rule.labels,
                         "dwell_s": rule.dwell_s,
+                        "cool_down_s": rule.cool_down_s,
                         "clear_s": rule.clear_s,
                         "count": match rule.condition {
                             Condition::Standing | Condition::Presence | Condition::Loitering => None,
