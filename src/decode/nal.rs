@@ -93,7 +93,7 @@ impl Access {
 ///
 /// # Errors
 /// [`Kind::Camera`] when its length does not fit.
-pub(super) fn next_nal<'a>(rest: &mut &'a [u8], length_size: usize) -> Result<Option<&'a [u8]>> {
+pub(crate) fn next_nal<'a>(rest: &mut &'a [u8], length_size: usize) -> Result<Option<&'a [u8]>> {
     if rest.is_empty() {
         return Ok(None);
     }
