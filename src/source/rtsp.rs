@@ -236,7 +236,10 @@ impl RtspSource {
         let (pick, notice) = self.picker.pick(access, unit.media as f64 / 1e9, due, motion);
         self.notice(notice);
         match pick {
-            Pick::NotNeeded => return false,
+            Pick::NotNeeded => {
+                self.link.update(|state| state.spared += 1);
+                return false;
+            }
             Pick::NotDecodable if self.live.as_ref().is_some_and(|live| live.left_behind) => {
                 self.left_behind();
                 return false;
@@ -249,7 +252,10 @@ impl RtspSource {
         }
         match self.decode(&unit.data, pick == Pick::Restart, frame) {
             Ok(true) => {}
-            Ok(false) => return false,
+            Ok(false) => {
+                self.link.update(|state| state.spared += 1);
+                return false;
+            }
             Err(e) => {
                 if !access.disposable {
                     self.picker.lost();
@@ -329,6 +335,10 @@ impl RtspSource {
     /// A picture could not be used. Says so when that has been so for long.
     fn useless(&mut self, why: &str, broken: bool) {
         self.link.update(|state| state.broken += 1);
+        self.remark_useless(why, broken);
+    }
+
+    fn remark_useless(&mut self, why: &str, broken: bool) {
         let Some(live) = &mut self.live else { return };
         if broken {
             tracing::debug!(camera = self.camera.id, "Skipped a picture: {why}.");
@@ -414,7 +424,8 @@ impl Source for RtspSource {
                 Some(Ok(Event::Report(media, wall))) => self.timing.report(media, wall),
                 Some(Ok(Event::Damaged(what))) => {
                     self.picker.lost();
-                    self.useless(&what, true);
+                    self.link.update(|state| state.damaged += 1);
+                    self.remark_useless(&what, true);
                 }
                 Some(Err(trouble)) => self.end(trouble),
             }
