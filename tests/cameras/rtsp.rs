@@ -122,8 +122,8 @@ fn a_camera_that_freezes_is_noticed_within_four_seconds_and_its_neighbour_goes_o
     let (frozen, other) = (Server::start(&[("gate", &file)]), Server::start(&[("gate", &file)]));
     let mut watcher = Watcher::start(&frozen.url("gate"), "");
     let mut neighbour = Watcher::start(&other.url("gate"), "");
-    watcher.next();
     neighbour.next();
+    watcher.until(|state| state.received > 10);
     frozen.freeze();
     let noticed = watcher.until_lost();
     println!("noticed after {noticed:.2?}");
