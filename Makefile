@@ -7,10 +7,12 @@ export PATH := $(PATH):/usr/sbin:/sbin
 ARGS ?=
 # How many streets `make cases` draws at each level of noise.
 CASES_SEEDS ?= 200
+# How long `make soak` runs.
+SOAK_MINUTES ?= 30
 
 say = @printf '\n== %s\n'
 
-.PHONY: help setup test-setup openvino arm64 demo build test fmt lint deny doc unit bench cases calibrate-check clean
+.PHONY: help setup test-setup openvino arm64 demo build test fmt lint deny doc unit soak bench cases calibrate-check clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | awk -F'\t' '{ printf "make %-16s %s\n", $$1, $$2 }'
@@ -53,6 +55,10 @@ doc: ## Build the documentation, warnings are errors
 unit: test-setup ## Run the tests alone
 	$(say) 'Tests'
 	cargo test --locked
+
+soak: test-setup ## Eight cameras through kills and freezes, half an hour (SOAK_MINUTES=30)
+	$(say) 'Soak'
+	SOAK_MINUTES=$(SOAK_MINUTES) cargo test --locked --test main cameras::soak -- --ignored --nocapture
 
 bench: build ## Run the benchmarks, the program's own and against a plain Python pipeline
 	$(say) 'Benchmarks'

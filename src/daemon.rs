@@ -145,21 +145,20 @@ impl Daemon {
             tuning: options.tuning,
         };
         let about = about(&identity, runtime_ref.as_ref());
-        serve_page(&runtime, &plan, about, &outbox, &store, &shutdown)?;
+        let links: Vec<Arc<Link>> =
+            plan.cameras.iter().map(|camera| Arc::new(Link::new(&camera.id, clock.now()))).collect();
+        let is_live = |at: &usize| matches!(plan.cameras[*at].input, Input::Live(_));
+        let live: Vec<Arc<Link>> = (0..links.len()).filter(is_live).map(|at| links[at].clone()).collect();
+        serve_page(&runtime, &plan, (about, live.clone()), &outbox, &store, &shutdown)?;
         let bell = Arc::new(Bell::default());
         let mut cameras = Vec::new();
         let mut captures = Vec::new();
-        let mut links = Vec::new();
-        for camera in &plan.cameras {
+        for (camera, link) in plan.cameras.iter().zip(links) {
             let mut chain = resumed(&plan, camera, (vocabulary.clone(), pictures.clone()), &outbox)?;
             throttle.reconcile(&chain);
             let start = start_time(&chain, clock.now());
             throttle.ask(&mut chain, start);
             let mailbox = Arc::new(Mailbox::default());
-            let link = Arc::new(Link::new(&camera.id, start));
-            if matches!(camera.input, Input::Live(_)) {
-                links.push(link.clone());
-            }
             let (post, shutdown) = ((mailbox.clone(), bell.clone()), shutdown.clone());
             captures.push(Capture::start(camera, start, options.pace, post, link, shutdown)?);
             cameras.push(WorkerCamera::new(chain, mailbox));
@@ -184,7 +183,7 @@ impl Daemon {
             let outbox = outbox.clone();
             runtime.spawn(async move { mqtt::run(context, outbox, shutdown.requested()).await })
         };
-        Ok(Self { shutdown, worker, captures, runtime, session, progress, outbox, links, throttle })
+        Ok(Self { shutdown, worker, captures, runtime, session, progress, outbox, links: live, throttle })
     }
 
     /// Whether all inputs are at their end and looked at, or the worker failed.
@@ -217,7 +216,7 @@ impl Daemon {
 fn serve_page(
     runtime: &Runtime,
     plan: &Plan,
-    about: String,
+    (about, links): (String, Vec<Arc<Link>>),
     outbox: &Arc<Outbox>,
     store: &Store,
     shutdown: &Shutdown,
@@ -234,9 +233,10 @@ fn serve_page(
     let title = format!("{} {}", plan.street, plan.box_id);
     let (outbox, folder, shutdown) = (outbox.clone(), store.folder().to_owned(), shutdown.clone());
     runtime.spawn(async move {
-        if let Err(e) =
-            web::serve(listener, outbox, folder, &title, &about, async move { shutdown.requested().await })
-                .await
+        if let Err(e) = web::serve(listener, outbox, folder, (&title, &about), links, async move {
+            shutdown.requested().await
+        })
+        .await
         {
             error!("The page is gone: {e}.");
         }

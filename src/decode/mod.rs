@@ -10,6 +10,7 @@ pub use h264::H264;
 pub use h265::H265;
 pub use jpeg::Jpeg;
 pub(crate) use jpeg::from_rgb;
+pub(crate) use nal::next_nal;
 pub use nal::{Access, Codec};
 
 use crate::error::Result;

@@ -3,7 +3,7 @@
 mod detections;
 mod images;
 mod link;
-mod mp4;
+pub(crate) mod mp4;
 mod rtsp;
 mod video;
 

@@ -6,4 +6,5 @@ mod program;
 mod proxy;
 mod rtsp;
 mod server;
+mod soak;
 mod watcher;
