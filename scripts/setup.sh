@@ -67,9 +67,19 @@ right_hash() { [ -f "$1" ] && printf '%s  %s\n' "$2" "$1" | sha256sum -c --statu
 # A compiler that finds the C library's headers: SQLite and ring are compiled from source.
 compiles() { have cc && printf '#include <stdio.h>\nint main(void){return 0;}\n' | cc -x c -fsyntax-only - 2>/dev/null; }
 
+# The kernel's video interface is read by libclang when USB support is built; LIBCLANG_PATH names another one.
+has_libclang() {
+    for found in "${LIBCLANG_PATH:-/nowhere}"/libclang*.so* /usr/lib/llvm-*/lib/libclang.so* /usr/lib*/libclang.so* \
+        /usr/lib/*-linux-gnu/libclang.so* /usr/local/lib/libclang.so*; do
+        [ ! -e "$found" ] || return 0
+    done
+    return 1
+}
+
 check_build_tools() {
     have make || install 'make is' make
     compiles || install 'a C compiler with its headers is' gcc libc6-dev
+    has_libclang || install 'libclang, which reads the video interface of the kernel for USB cameras, is' libclang-dev
     have cargo || die 'cargo is missing; install Rust 1.92 or newer with rustup (rustup toolchain install stable)'
     cargo_version=$(cargo --version 2>/dev/null | cut -d' ' -f2) || cargo_version=''
     major=${cargo_version%%.*}
@@ -240,5 +250,5 @@ elif [ "$want" = arm64 ]; then
     right_hash "$ORT/libonnxruntime.so" "$ORT_SHA256" || fetch_runtime
     say "ready for arm64: cargo $version from Debian, qemu, ONNX Runtime $ORT_VERSION for $ARCH"
 else
-    say "ready: cargo $cargo_version, a C compiler, $runtime"
+    say "ready: cargo $cargo_version, a C compiler, libclang, $runtime"
 fi
