@@ -2,6 +2,8 @@
 
 pub mod bench;
 pub mod calibrate;
+#[cfg(feature = "usb")]
+pub mod capture_usb;
 pub mod check;
 pub mod demo;
 pub mod detect;
@@ -60,6 +62,10 @@ pub enum Verb {
     Bench(bench::Args),
     /// Print a JSON Schema.
     Schema(schema::Args),
+    #[cfg(feature = "usb")]
+    #[command(hide = true)]
+    /// Capture from one camera, for the program itself.
+    CaptureUsb(capture_usb::Args),
 }
 
 impl Cli {
@@ -78,6 +84,8 @@ impl Cli {
             Verb::Models(args) => models::run(&args),
             Verb::Bench(args) => bench::run(&args),
             Verb::Schema(args) => schema::run(&args),
+            #[cfg(feature = "usb")]
+            Verb::CaptureUsb(args) => capture_usb::run(&args),
         }
     }
 }

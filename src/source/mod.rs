@@ -5,6 +5,8 @@ mod images;
 mod link;
 mod mp4;
 mod rtsp;
+mod process;
+pub mod usb;
 mod video;
 
 pub use detections::DetectionsFile;
