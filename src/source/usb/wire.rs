@@ -236,7 +236,8 @@ mod tests {
         fn no_bytes_make_the_parser_panic(bytes: [u8; LENGTH], magic: bool) {
             let mut bytes = bytes;
             if magic {
-                bytes[..8].copy_from_slice(&[b'G', b'P', b'F', b'1', bytes[4] % 4, 0, 0, 0]);
+                let code = bytes[4] % 4;
+                bytes[..8].copy_from_slice(&[b'G', b'P', b'F', b'1', code, 0, 0, 0]);
             }
             let _ = Header::parse(&bytes);
         }
