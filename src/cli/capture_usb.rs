@@ -7,8 +7,6 @@ use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
-
 use crate::clock::CaptureTime;
 use crate::error::{Error, Kind, Result};
 use crate::source::usb::wire::{Content, Header, MAX_WORDS};
@@ -43,9 +41,9 @@ pub struct Args {
 /// # Errors
 /// [`Kind::Camera`] when the camera cannot be used; it was said on standard output too.
 pub fn run(args: &Args) -> Result<()> {
-    end_with(args.parent)?;
+    super::run_child::end_with(args.parent)?;
     let Err(error) = capture(args);
-    let mut words = one_line(&error);
+    let mut words = super::in_one_line(&error);
     words.truncate(words.floor_char_boundary(MAX_WORDS as usize));
     let header = Header {
         content: Content::Fault,
@@ -55,20 +53,6 @@ pub fn run(args: &Args) -> Result<()> {
     // A reader that is gone needs no words.
     let _ = output().and_then(|mut output| send(&mut output, &header, words.as_bytes()));
     Err(error)
-}
-
-/// Makes this process end when the one that started it, `parent`, does.
-///
-/// # Errors
-/// [`Kind::System`] when that one has ended already.
-pub(crate) fn end_with(parent: i32) -> Result<()> {
-    set_parent_process_death_signal(Some(Signal::KILL))
-        .map_err(|e| Error::new(Kind::System, "cannot be tied to the process that started it").caused_by(e))?;
-    // It may have ended just before.
-    if getppid().map(Pid::as_raw_nonzero).is_none_or(|pid| pid.get() != parent) {
-        return Err(Error::new(Kind::System, "the process that started this has ended"));
-    }
-    Ok(())
 }
 
 fn capture(args: &Args) -> Result<std::convert::Infallible> {
@@ -120,19 +104,4 @@ fn send(output: &mut File, header: &Header, bytes: &[u8]) -> Result<()> {
         .write_all(&header.bytes())
         .and_then(|()| output.write_all(bytes))
         .map_err(|e| Error::new(Kind::System, "nobody reads the pictures").caused_by(e))
-}
-
-/// An error with everything underneath it and its help, in one line.
-fn one_line(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    if let Some(help) = miette::Diagnostic::help(error) {
-        text.push_str(&format!(" ({help})"));
-    }
-    text
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use toml::Spanned;
 
-use super::{CameraPlan, Input, Plan, broker, ground, live, model, privacy, rule, storage};
+use super::{CameraPlan, Input, Plan, broker, camera, ground, live, model, privacy, rule, storage};
 use crate::calibrate::score_file::Scores;
 use crate::case::catalog::{CATALOG, Catalog};
 use crate::config::{CameraConfig, ConfigFile};
@@ -243,7 +243,7 @@ fn camera_plan(
     }
     Ok(CameraPlan {
         name: camera.name.clone().unwrap_or_else(|| id.clone()),
-        input: replay.map_or_else(|| input(file, camera), |input| Ok(input.clone()))?,
+        input: replay.map_or_else(|| input(file, camera, looks_per_second), |input| Ok(input.clone()))?,
         look_interval_s: 1.0 / looks_per_second,
         catalog: Arc::clone(catalog),
         decode: camera.decode,
@@ -270,14 +270,15 @@ fn scores(file: &ConfigFile, camera: &CameraConfig, replay: Option<&Input>) -> R
     Scores::read(&found).map(Some)
 }
 
-pub(super) fn input(file: &ConfigFile, camera: &CameraConfig) -> Result<Input> {
+pub(super) fn input(file: &ConfigFile, camera: &CameraConfig, looks_per_second: f64) -> Result<Input> {
     let source = &camera.source;
     let text = source.get_ref();
-    if text.contains("://") {
-        return live::plan(file, camera).map(Input::Live);
+    if let Some(live) = camera::live(file, camera, looks_per_second)? {
+        return Ok(Input::Live(live));
     }
     live::no_login(file, camera)?;
-    let help = "give rtsp://host/path, or the path of an .mp4 file or of a folder of JPEG or PNG pictures";
+    let help = "give rtsp://host/path, usb:/dev/video0, http://host/picture.jpg, ffmpeg:ADDRESS, or the path of an \
+                .mp4 or .avi file or of a folder of JPEG or PNG pictures";
     let path = file.resolve(Path::new(text));
     match Input::at(&path) {
         Some(input @ (Input::Video(_) | Input::Pictures(_))) => Ok(input),
@@ -285,7 +286,8 @@ pub(super) fn input(file: &ConfigFile, camera: &CameraConfig) -> Result<Input> {
             .fault("camera.source", source.span(), "a file of detections cannot be watched live")
             .help("play it with `gridpatrol replay --input`")),
         None => {
-            let what = format!("{} is not there, or is neither an .mp4 file nor a folder", path.display());
+            let what =
+                format!("{} is not there, or is neither an .mp4 or .avi file nor a folder", path.display());
             Err(file.fault("camera.source", source.span(), what).help(help))
         }
     }
@@ -302,7 +304,7 @@ impl Input {
             return None;
         }
         match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
-            "mp4" | "m4v" | "mov" => Some(Self::Video(path.to_owned())),
+            "mp4" | "m4v" | "mov" | "avi" => Some(Self::Video(path.to_owned())),
             "jsonl" => Some(Self::Detections(path.to_owned())),
             _ => None,
         }

@@ -11,7 +11,6 @@
 
 mod connection;
 mod pick;
-mod retry;
 mod timing;
 
 use std::hash::{BuildHasher as _, RandomState};
@@ -23,9 +22,9 @@ use tracing::{info, warn};
 
 use self::connection::{Connection, Event, LENGTH_SIZE, Trouble, Unit};
 use self::pick::{Notice, Pick, Picker};
-use self::retry::Retry;
 use self::timing::Timing;
 use super::link::Link;
+use super::retry::{self, Retry};
 use super::{Next, Source};
 use crate::clock::{CaptureTime, Clock, SystemClock};
 use crate::decode::{self, Access, Codec, Decoder};
@@ -443,7 +442,7 @@ impl Drop for RtspSource {
 
 /// A wall clock that never steps: the time of its making, and the time since then.
 #[derive(Debug)]
-struct Steady {
+pub(super) struct Steady {
     start: CaptureTime,
     began: Instant,
     looked: Instant,
@@ -454,12 +453,12 @@ struct Steady {
 }
 
 impl Steady {
-    fn new(start: CaptureTime) -> Self {
+    pub(super) fn new(start: CaptureTime) -> Self {
         let began = Instant::now();
         Self { start, began, looked: began, ahead_s: SystemClock.now().seconds_since(start), steps_s: 0.0 }
     }
 
-    fn now(&self) -> CaptureTime {
+    pub(super) fn now(&self) -> CaptureTime {
         self.start.plus_seconds(self.began.elapsed().as_secs_f64())
     }
 

@@ -28,16 +28,13 @@ pub use wire::PixelFormat;
 
 use self::wire::{Content, Header};
 use super::process::Process;
+use super::reopen::SILENCE;
 use super::{Next, Source};
 use crate::decode::{Decoder as _, Jpeg, from_nv12, from_yuyv};
 use crate::error::{Error, Kind, Result};
 use crate::frame::Frame;
 use crate::shutdown::Shutdown;
 
-/// This very program, also after its file was replaced by a newer one.
-const SELF: &str = "/proc/self/exe";
-/// How long a camera may take from one picture to the next.
-const SILENCE: Duration = Duration::from_secs(3);
 /// How long it may take to the first picture: a driver loads its firmware, exposure settles.
 const START: Duration = Duration::from_secs(10);
 
@@ -72,7 +69,7 @@ impl UsbSource {
             return Err(Error::new(Kind::Camera, what).help("build it with the cargo feature `usb`"));
         }
         let wanted = &camera.wanted;
-        let mut command = Command::new(SELF);
+        let mut command = Command::new(super::SELF);
         command.arg("capture-usb").arg("--device").arg(&camera.device);
         command.args(["--fps", &wanted.fps.to_string(), "--parent", &std::process::id().to_string()]);
         for (key, value) in [("--width", wanted.width), ("--height", wanted.height)] {
