@@ -194,6 +194,44 @@ check_test_tools() {
         gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
     serves_rtsp || die 'the RTSP server of the tests does not start; try: /usr/bin/python3 tests/support/rtsp_server.py 8554'
     install_deny
+    install_camera_vm
+}
+
+# What `make camera-vm` boots: qemu, and Debian's stock kernel with its virtual camera, unpacked and not installed.
+# apt checks the kernel's signature; which version it is changes with Debian's security updates. A system that cannot
+# have them tests the rest: scripts/vm_camera.sh then says loudly that it was skipped.
+install_camera_vm() {
+    [ "$(uname -s)-$(dpkg --print-architecture 2>/dev/null)" = Linux-amd64 ] || return 0
+    for tool in qemu-system-x86_64 busybox cpio depmod; do
+        if ! have "$tool"; then
+            (install 'what boots a machine with a virtual camera is' qemu-system-x86 busybox-static cpio kmod) || return 0
+            break
+        fi
+    done
+    if [ -n "$(find .setup/camera-vm/kernel/boot -name 'vmlinuz-*' 2>/dev/null)" ]; then return 0; fi
+    say 'fetching a Debian kernel with a virtual camera'
+    mkdir -p .setup
+    tmp=$(mktemp -d .setup/tmp.XXXXXX)
+    mkdir "$tmp/kernel"
+    if ! (
+        if can_root; then as_root apt-get update -q; fi
+        # The cloud flavour has no cameras. The plain name stands for the present version.
+        image=$(apt-cache depends linux-image-amd64 | awk '/Depends:/ { print $2; exit }')
+        cd "$tmp" && [ -n "$image" ] && apt-get download -q "$image" &&
+            dpkg-deb --fsys-tarfile "$image"_*.deb >kernel.tar &&
+            tar -x -f kernel.tar -C kernel --wildcards './boot/vmlinuz-*' '*/modules.*' '*/kernel/drivers/media/*' &&
+            # Debian 13 has /usr/lib/modules.
+            { [ -d kernel/lib ] || ln -s usr/lib kernel/lib; }
+    ) >"$tmp/log" 2>&1 </dev/null; then
+        tail -n 3 "$tmp/log" >&2
+        say 'could not fetch the kernel; USB capture will not be tested against a camera driver'
+    else
+        mkdir -p .setup/camera-vm
+        rm -rf .setup/camera-vm/kernel
+        mv "$tmp/kernel" .setup/camera-vm/kernel
+    fi
+    rm -rf "$tmp"
+    tmp=''
 }
 
 # Debian's own Rust brings the standard library for arm64; rustup's stays as it is and builds everything else.

@@ -217,14 +217,7 @@ fn camera_plan(
     grids: Option<&Grids>,
 ) -> Result<CameraPlan> {
     let id = slug(file, "camera.id", &camera.id)?;
-    let looks_per_second = match &camera.looks_per_second {
-        None => LOOKS_PER_SECOND,
-        Some(given) if (0.01..=60.0).contains(given.get_ref()) => *given.get_ref(),
-        Some(given) => {
-            let what = format!("{} looks a second: expected 0.01 to 60", given.get_ref());
-            return Err(file.fault("camera.looks_per_second", given.span(), what));
-        }
-    };
+    let looks_per_second = looks_per_second(file, camera)?;
     if camera.zones.is_empty() {
         let what = format!("camera `{id}` has no zone: expected at least one [[camera.zone]]");
         return Err(file.fault("camera.zone", camera.id.span(), what));
@@ -243,7 +236,7 @@ fn camera_plan(
     }
     Ok(CameraPlan {
         name: camera.name.clone().unwrap_or_else(|| id.clone()),
-        input: replay.map_or_else(|| input(file, camera, looks_per_second), |input| Ok(input.clone()))?,
+        input: replay.map_or_else(|| input(file, camera), |input| Ok(input.clone()))?,
         look_interval_s: 1.0 / looks_per_second,
         catalog: Arc::clone(catalog),
         decode: camera.decode,
@@ -251,6 +244,18 @@ fn camera_plan(
         scores,
         rules,
         id,
+    })
+}
+
+/// How many looks a second `camera` is to get.
+fn looks_per_second(file: &ConfigFile, camera: &CameraConfig) -> Result<f64> {
+    Ok(match &camera.looks_per_second {
+        None => LOOKS_PER_SECOND,
+        Some(given) if (0.01..=60.0).contains(given.get_ref()) => *given.get_ref(),
+        Some(given) => {
+            let what = format!("{} looks a second: expected 0.01 to 60", given.get_ref());
+            return Err(file.fault("camera.looks_per_second", given.span(), what));
+        }
     })
 }
 
@@ -270,10 +275,10 @@ fn scores(file: &ConfigFile, camera: &CameraConfig, replay: Option<&Input>) -> R
     Scores::read(&found).map(Some)
 }
 
-pub(super) fn input(file: &ConfigFile, camera: &CameraConfig, looks_per_second: f64) -> Result<Input> {
+pub(super) fn input(file: &ConfigFile, camera: &CameraConfig) -> Result<Input> {
     let source = &camera.source;
     let text = source.get_ref();
-    if let Some(live) = camera::live(file, camera, looks_per_second)? {
+    if let Some(live) = camera::live(file, camera, looks_per_second(file, camera)?)? {
         return Ok(Input::Live(live));
     }
     live::no_login(file, camera)?;

@@ -276,6 +276,9 @@ mod tests {
     fn a_device_that_is_not_there_says_what_to_do() {
         let error = look_at(Path::new("/dev/video-none")).unwrap_err();
         let help = miette::Diagnostic::help(&error).unwrap().to_string();
-        assert!(error.to_string().contains("/dev/video-none") && help.contains("plug the camera in"), "{help}");
+        assert!(
+            error.to_string().contains("/dev/video-none") && help.contains("plug the camera in"),
+            "{help}"
+        );
     }
 }

@@ -20,9 +20,9 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 #[cfg(feature = "usb")]
-pub use device::{Found, device_files, look_at};
-#[cfg(feature = "usb")]
 pub(crate) use device::Stream;
+#[cfg(feature = "usb")]
+pub use device::{Found, device_files, look_at};
 pub use modes::{Mode, Wanted};
 pub use wire::PixelFormat;
 
@@ -220,8 +220,11 @@ mod tests {
 
     #[test]
     fn a_broken_picture_is_skipped_and_counted_and_a_camera_that_sends_nothing_else_is_lost() {
-        let bytes = [message(PixelFormat::Mjpeg, 0, b"\xff\xd8nojpeg", 1), message(PixelFormat::Yuyv, 8, &[50; 16], 2)]
-            .concat();
+        let bytes = [
+            message(PixelFormat::Mjpeg, 0, b"\xff\xd8nojpeg", 1),
+            message(PixelFormat::Yuyv, 8, &[50; 16], 2),
+        ]
+        .concat();
         let (mut source, _file) = source(&bytes, "while :; do cat \"$0\" | head -c 40; sleep 0.1; done");
         let mut frame = Frame::default();
         assert_eq!(source.next(&mut frame).unwrap(), Next::Frame);
