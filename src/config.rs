@@ -12,6 +12,7 @@ use toml::Spanned;
 
 use crate::detect::Provider;
 use crate::error::{Error, Kind, Result};
+use crate::source::usb::PixelFormat;
 
 /// A configuration with the text it was read from, kept so that later errors can point at a line.
 #[derive(Debug)]
@@ -303,8 +304,10 @@ pub struct CameraConfig {
     pub id: Spanned<String>,
     /// Where it stands, in words, as grid workers know it. Default: the id.
     pub name: Option<String>,
-    /// What to watch: a live camera as `rtsp://host[:554]/path`, without user name or password; the path of an H.264
-    /// or H.265 MP4 file, played at its own speed; or a folder of JPEG or PNG pictures.
+    /// What to watch. A live camera: `rtsp://host[:554]/path`; `usb:/dev/video0`, a USB or CSI camera;
+    /// `http://host/picture.jpg` or `https://…`, a picture fetched for each look; `ffmpeg:` and whatever the ffmpeg
+    /// program takes after `-i`. User name and password never stand in an address. A recording: the path of an H.264
+    /// or H.265 MP4 file or a Motion JPEG AVI file, played at its own speed, or of a folder of JPEG or PNG pictures.
     #[schemars(with = "String")]
     pub source: Spanned<String>,
     /// User name, if the camera wants one.
@@ -315,6 +318,28 @@ pub struct CameraConfig {
     /// Environment variable that holds the camera's password, in place of `password_file`.
     #[schemars(with = "Option<String>")]
     pub password_env: Option<Spanned<String>>,
+    /// PEM file of the certificate authority, or of the certificate itself, that an `https` camera is trusted by.
+    /// Default: the authorities that this system trusts.
+    #[schemars(with = "Option<PathBuf>")]
+    pub ca_file: Option<Spanned<PathBuf>>,
+    /// Width in pixels that is asked of a USB camera. `gridpatrol cameras` lists what each can send. Default: the
+    /// largest up to 1920x1080 that is fast enough.
+    #[schemars(with = "Option<u32>")]
+    pub width: Option<Spanned<u32>>,
+    /// Height in pixels that is asked of a USB camera.
+    #[schemars(with = "Option<u32>")]
+    pub height: Option<Spanned<u32>>,
+    /// Pictures a second taken from a `usb:` or `ffmpeg:` camera; one that sends more is thinned out. Default: two
+    /// for each look.
+    #[schemars(with = "Option<u32>")]
+    pub fps: Option<Spanned<u32>>,
+    /// How the pixels of a USB camera come. Default: raw where that is fast enough, else `mjpeg`.
+    #[schemars(with = "Option<PixelFormat>")]
+    pub format: Option<Spanned<PixelFormat>>,
+    /// Arguments for the ffmpeg program that stand before `-i`, such as `["-hwaccel", "vaapi"]`; for `ffmpeg:`
+    /// sources. They are seen by everybody on the box who lists processes.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub ffmpeg: Option<Spanned<Vec<String>>>,
     /// Which pictures of a live camera are decoded. Default `auto`.
     #[serde(default)]
     pub decode: Decode,

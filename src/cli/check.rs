@@ -38,7 +38,7 @@ pub fn run(args: &Args) -> Result<()> {
     let redaction = Pictures::open(&plan)?.models();
     for camera in &plan.cameras {
         if let Input::Live(live) = &camera.input {
-            if let Some((_, secret)) = &live.login {
+            if let Some((_, secret)) = live.login() {
                 secret.read()?;
             }
         } else {

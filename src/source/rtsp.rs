@@ -11,8 +11,6 @@
 
 mod connection;
 mod pick;
-mod retry;
-mod steady;
 mod timing;
 
 use std::hash::{BuildHasher as _, RandomState};
@@ -24,10 +22,10 @@ use tracing::{info, warn};
 
 use self::connection::{Connection, Event, LENGTH_SIZE, Trouble, Unit};
 use self::pick::{Notice, Pick, Picker};
-use self::retry::Retry;
-use self::steady::Steady;
 use self::timing::Timing;
 use super::link::Link;
+use super::retry::{self, Retry};
+use super::steady::Steady;
 use super::{Next, Source};
 use crate::clock::CaptureTime;
 use crate::decode::{self, Access, Codec, Decoder};

@@ -13,10 +13,10 @@ use retina::{Timestamp, UNIX_EPOCH};
 use tokio::time::timeout;
 use url::Url;
 
-use super::retry::Failure;
 use crate::clock::CaptureTime;
 use crate::decode::{Access, Codec};
 use crate::plan::LivePlan;
+use crate::source::retry::Failure;
 
 /// How long a camera may take to describe its streams and to start one.
 const SETUP: Duration = Duration::from_secs(4);
