@@ -29,6 +29,8 @@ const MOST_PLACES: usize = 32;
 pub(crate) struct Presence {
     pub(crate) case: Option<Case>,
     zone: Option<Occupancy>,
+    /// What was found in a zone that was believed empty, until that is sure.
+    again: Option<Occupancy>,
     places: Vec<Place>,
     #[serde(skip)]
     seen: Vec<Detection>,
@@ -39,6 +41,7 @@ pub(crate) struct Presence {
 struct Place {
     latest: Detection,
     group: u16,
+    track: Option<u64>,
     last_seen: CaptureTime,
     hits: u32,
     empty_looks: u32,
@@ -55,15 +58,22 @@ impl Presence {
             }
             (None, _) => return,
             (Some(zone), Some(score)) => {
+                let hit = if score >= terms.score { Hit::Sure } else { Hit::Weak };
                 let unseen_s = scene.at.seconds_since(zone.last_seen);
                 if self.case.is_none() && unseen_s > terms.longest_blind_s() {
                     zone.restart(scene.at);
+                } else if is_back(&mut self.again, zone, scene.at, hit) {
+                    zone.hit(scene.at, hit);
                 } else {
-                    zone.hit(scene.at, if score >= terms.score { Hit::Sure } else { Hit::Weak });
+                    zone.miss(scene.at);
                 }
             }
             (Some(zone), None) if hidden => zone.blind(),
-            (Some(zone), None) => zone.miss(scene.at),
+            (Some(zone), None) => {
+                zone.miss(scene.at);
+                self.again.iter_mut().for_each(|again| again.miss(scene.at));
+                self.again.take_if(|again| again.was_fleeting() || again.is_vacant(0.0));
+            }
         }
         self.open(scene.at, terms, out);
         self.clear(scene.at, terms, out);
@@ -71,7 +81,7 @@ impl Presence {
 
     /// A look on which nothing could be judged.
     pub(crate) fn blind(&mut self) {
-        self.zone.iter_mut().for_each(Occupancy::blind);
+        self.zone.iter_mut().chain(&mut self.again).for_each(Occupancy::blind);
     }
 
     /// Gives everything its label and group by `renumber`, and forgets what has none any more.
@@ -105,20 +115,25 @@ impl Presence {
     /// Notes where detection number `index` is: the place that it overlaps most has moved there.
     fn place(&mut self, scene: &Scene<'_>, index: usize) {
         let (latest, group) = (scene.detections[index], scene.groups[index]);
+        let track = scene.tracker.track_of(index).map(|track| track.number);
         let full = self.places.len() >= MOST_PLACES;
         let overlaps = self.places.iter_mut().filter_map(|place| {
-            let overlap = place.latest.bbox.iou(&latest.bbox);
+            let own = place.track.is_some() && place.track == track;
+            let overlap = if own { 1.0 } else { place.latest.bbox.iou(&latest.bbox) };
             (place.group == group && place.last_seen < scene.at && overlap > 0.0).then_some((overlap, place))
         });
         match overlaps.max_by(|(a, _), (b, _)| a.total_cmp(b)) {
             Some((_, place)) => {
                 place.latest = latest;
+                place.track = track;
                 place.last_seen = scene.at;
                 place.hits += 1;
                 place.empty_looks = 0;
             }
             None if full => {}
-            None => self.places.push(Place { latest, group, last_seen: scene.at, hits: 1, empty_looks: 0 }),
+            None => {
+                self.places.push(Place { latest, group, track, last_seen: scene.at, hits: 1, empty_looks: 0 })
+            }
         }
     }
 
@@ -128,6 +143,10 @@ impl Presence {
         self.places.retain_mut(|place| {
             if place.last_seen == scene.at {
                 return true;
+            }
+            // What walks behind something was last seen beside it.
+            if let Some(bbox) = scene.coasts(place.track) {
+                place.latest.bbox = bbox;
             }
             if scene.hides(&place.latest.bbox, place.group, place.last_seen) {
                 hidden |= place.hits >= KNOWN_HITS;
@@ -173,4 +192,22 @@ impl Presence {
             *self = Self::default();
         }
     }
+}
+
+/// Whether a hit in the zone may be believed. One in a zone that was seen empty needs others: a false detection
+/// every half minute must not keep a case open.
+fn is_back(again: &mut Option<Occupancy>, zone: &Occupancy, at: CaptureTime, hit: Hit) -> bool {
+    if !zone.is_vacant(0.0) {
+        *again = None;
+        return true;
+    }
+    match again {
+        None => *again = Some(Occupancy::new(at, at)),
+        Some(again) => again.hit(at, hit),
+    }
+    let sure = again.as_ref().is_some_and(|again| again.is_held(0.0));
+    if sure {
+        *again = None;
+    }
+    sure
 }
