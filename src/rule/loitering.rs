@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::company::ASPECT;
 use super::scene::{Scene, Sighted, Terms, WEAK, happening};
+use super::whereabouts::{Whereabouts, touches_edge};
 use crate::case::{Case, Change, Happening, LONGEST_STEP_S};
 use crate::clock::CaptureTime;
 use crate::detect::{BBox, Detection};
@@ -37,9 +38,6 @@ const KNOWN_HITS: u32 = 3;
 const AWAY_LOOKS: u32 = 3;
 /// Someone seen once or twice only is forgotten after this many looks without him.
 const FLEETING_LOOKS: u32 = 5;
-/// How near to the edge of the picture a box touches it: who is lost there has walked out of the picture, and who
-/// is new there has walked in.
-const EDGE: f32 = 0.01;
 /// Most people followed at once.
 const MOST_STAYS: usize = 64;
 
@@ -57,29 +55,23 @@ pub(crate) struct Loitering {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Stay {
     serial: u64,
-    latest: Detection,
+    whereabouts: Whereabouts,
     /// Where he was first seen.
     origin: BBox,
-    /// Where he is believed to be: where he was seen, or where his track went on to since.
-    place: BBox,
     /// When he was where, [`WAY_S`] to twice that ago and later.
     way: [(CaptureTime, (f32, f32)); 2],
-    group: u16,
-    track: Option<u64>,
     first_seen: CaptureTime,
     /// Last time in the zone.
     last_seen: CaptureTime,
-    /// Last time anywhere.
-    located: CaptureTime,
     looks: u32,
     hits: u32,
     /// Seconds and looks, since `last_seen`, on which he was seen not to be in the zone.
     away_s: f64,
     away_looks: u32,
-    /// Seconds and looks, since `located`, on which he was seen not to be where he was.
+    /// Seconds and looks, since he was last seen anywhere, on which he was seen not to be where he was.
     missing_s: f64,
     missing_looks: u32,
-    /// Seconds, since `located`, in which he was hidden.
+    /// Seconds, since he was last seen anywhere, in which he was hidden.
     hidden_s: f64,
     /// Last look on which he could be seen; `None` when none since he could not.
     last_judged: Option<CaptureTime>,
@@ -111,7 +103,7 @@ impl Loitering {
         self.take_new(scene, terms);
         self.regain(scene.at);
         self.open(scene.at, terms, out);
-        self.clear(scene.at, terms, out);
+        self.clear(scene.at, out);
     }
 
     /// A look on which nothing could be judged.
@@ -121,13 +113,7 @@ impl Loitering {
 
     /// Gives everyone his label and group by `renumber`, and forgets who has none any more.
     pub(crate) fn relabel(&mut self, renumber: impl Fn(&mut Detection) -> Option<u16>) {
-        self.stays.retain_mut(|stay| match renumber(&mut stay.latest) {
-            Some(group) => {
-                stay.group = group;
-                true
-            }
-            None => false,
-        });
+        self.stays.retain_mut(|stay| stay.whereabouts.relabel(&renumber));
     }
 
     fn see(&mut self, scene: &Scene<'_>, terms: &Terms) {
@@ -150,7 +136,7 @@ impl Loitering {
     fn follow_tracks(&mut self, scene: &Scene<'_>) {
         let Scratch { seen, placed, found, .. } = &mut self.scratch;
         for (stay, found) in self.stays.iter().zip(found) {
-            let Some(number) = stay.track else { continue };
+            let Some(number) = stay.whereabouts.track else { continue };
             let goes_on = |&index: &usize| scene.tracker.track_of(index).is_some_and(|t| t.number == number);
             if let Some(column) = seen.iter().position(goes_on)
                 && !placed[column]
@@ -174,7 +160,7 @@ impl Loitering {
                 let detection = &scene.detections[index];
                 let away = stay.distance(&detection.bbox, scene.at);
                 if !placed[column]
-                    && scene.groups[index] == stay.group
+                    && scene.groups[index] == stay.whereabouts.group
                     && away <= 1.0
                     && terms.polygon.contains(detection.bbox.foot())
                 {
@@ -196,8 +182,8 @@ impl Loitering {
             let lost = if stay.hits == KNOWN_HITS && stay.last_seen == at && !touches_edge(&stay.origin) {
                 let candidates = self.stays.iter().enumerate().filter_map(|(index, lost)| {
                     let may_be = lost.hits > KNOWN_HITS
-                        && lost.group == stay.group
-                        && lost.located < stay.first_seen
+                        && lost.whereabouts.group == stay.whereabouts.group
+                        && lost.whereabouts.seen < stay.first_seen
                         && lost.is_regainable();
                     let away = lost.distance(&stay.origin, stay.first_seen);
                     (may_be && away <= 1.0).then_some((index, away))
@@ -223,22 +209,17 @@ impl Loitering {
         self.stays.retain_mut(|stay| {
             match found.next().copied().flatten() {
                 Some(index) => {
-                    stay.locate(scene.at, scene.detections[index]);
-                    stay.track = scene.tracker.track_of(index).map(|track| track.number).or(stay.track);
-                    if terms.polygon.contains(stay.latest.bbox.foot()) {
+                    stay.locate(scene, index);
+                    if terms.polygon.contains(stay.whereabouts.place.foot()) {
                         stay.sight(scene.at, terms);
                     } else {
                         stay.away(scene.at);
                     }
                 }
+                None if stay.whereabouts.is_hidden(scene) => stay.hide(scene.at),
                 None => {
-                    stay.place = scene.coasts(stay.track).unwrap_or(stay.place);
-                    if scene.hides(&stay.place, stay.group, stay.located) {
-                        stay.hide(scene.at);
-                    } else {
-                        stay.missing_s += stay.away(scene.at);
-                        stay.missing_looks += 1;
-                    }
+                    stay.missing_s += stay.away(scene.at);
+                    stay.missing_looks += 1;
                 }
             }
             let fleeting = stay.hits < KNOWN_HITS && stay.away_looks >= FLEETING_LOOKS;
@@ -259,15 +240,11 @@ impl Loitering {
             }
             self.stays.push(Stay {
                 serial: self.next_serial,
-                latest,
+                whereabouts: Whereabouts::new(scene, index),
                 origin: latest.bbox,
-                place: latest.bbox,
                 way: [(scene.at, latest.bbox.centre()); 2],
-                group: scene.groups[index],
-                track: scene.tracker.track_of(index).map(|track| track.number),
                 first_seen: scene.at,
                 last_seen: scene.at,
-                located: scene.at,
                 looks: 1,
                 hits: 1,
                 away_s: 0.0,
@@ -299,7 +276,7 @@ impl Loitering {
         let here = || self.stays.iter().filter(|stay| stay.counts && stay.last_seen == at);
         match (&mut self.case, opener) {
             (None, Some(sighted)) => {
-                let objects = here().map(|stay| stay.latest).collect();
+                let objects = here().map(|stay| stay.whereabouts.latest).collect();
                 let opened = terms.opened(at, sighted, objects);
                 out.push(happening(Change::Opened, at, &opened));
                 self.case = Some(opened);
@@ -311,14 +288,14 @@ impl Loitering {
                     case.hits += 1;
                     case.last_seen = at;
                     case.objects.clear();
-                    case.objects.extend(here().map(|stay| stay.latest));
+                    case.objects.extend(here().map(|stay| stay.whereabouts.latest));
                 }
             }
             (None, None) => {}
         }
     }
 
-    fn clear(&mut self, at: CaptureTime, _terms: &Terms, out: &mut Vec<Happening>) {
+    fn clear(&mut self, at: CaptureTime, out: &mut Vec<Happening>) {
         if let Some(case) = &self.case
             && !self.stays.iter().any(|stay| stay.counts)
         {
@@ -329,32 +306,30 @@ impl Loitering {
 }
 
 impl Stay {
-    /// He is found, in the zone or outside.
-    fn locate(&mut self, at: CaptureTime, seen: Detection) {
-        self.latest = seen;
-        self.place = seen.bbox;
-        self.located = at;
+    /// He is found in detection number `index`, in the zone or outside.
+    fn locate(&mut self, scene: &Scene<'_>, index: usize) {
+        self.whereabouts.locate(scene, index);
         self.missing_s = 0.0;
         self.missing_looks = 0;
-        if at.seconds_since(self.way[1].0) >= WAY_S {
-            self.way = [self.way[1], (at, seen.bbox.centre())];
+        if scene.at.seconds_since(self.way[1].0) >= WAY_S {
+            self.way = [self.way[1], (scene.at, self.whereabouts.place.centre())];
         }
     }
 
     /// Whether he may still turn up again: he was not missed for long, nor when he walked out of the picture.
     fn is_regainable(&self) -> bool {
         let lately = self.missing_s <= REGAINED_S || self.missing_looks <= REGAINED_LOOKS;
-        lately && !touches_edge(&self.latest.bbox)
+        lately && !touches_edge(&self.whereabouts.latest.bbox)
     }
 
     /// How far `seen`, at `at`, is from where he can be by then: between where he was, and where he would be had he
     /// walked on.
     fn distance(&self, seen: &BBox, at: CaptureTime) -> f32 {
-        let since_s = at.seconds_since(self.located).max(0.0);
+        let since_s = at.seconds_since(self.whereabouts.seen).max(0.0);
         let (when, from) = self.way[0];
-        let took_s = self.located.seconds_since(when);
+        let took_s = self.whereabouts.seen.seconds_since(when);
         let share = if took_s >= WAY_S { (since_s / took_s) as f32 } else { 0.0 };
-        let (x, y) = self.latest.bbox.centre();
+        let (x, y) = self.whereabouts.place.centre();
         let (dx, dy) = ((x - from.0) * share, (y - from.1) * share);
         let (sx, sy) = seen.centre();
         // The nearest point on the way that he may have gone on.
@@ -371,7 +346,7 @@ impl Stay {
             x2: b.x2 + along * dx,
             y2: b.y2 + along * dy,
         };
-        distance(&moved(&self.place), seen, since_s)
+        distance(&moved(&self.whereabouts.place), seen, since_s)
     }
 
     /// `found`, who was there since, is the same person.
@@ -422,11 +397,6 @@ impl Stay {
 /// Seconds from `last` to `at`, as far as they were looked at.
 fn step_s(last: Option<CaptureTime>, at: CaptureTime) -> f64 {
     last.map_or(0.0, |last| at.seconds_since(last).clamp(0.0, LONGEST_STEP_S))
-}
-
-/// Whether a box touches a side of the picture.
-fn touches_edge(bbox: &BBox) -> bool {
-    bbox.x1 <= EDGE || bbox.x2 >= 1.0 - EDGE || bbox.y1 <= EDGE || bbox.y2 >= 1.0 - EDGE
 }
 
 /// How far apart two boxes are that one person may have had `since_s` seconds after each other: 1 is as far as he can

@@ -10,6 +10,7 @@ mod loitering;
 mod presence;
 mod scene;
 mod schedule;
+mod whereabouts;
 
 pub(crate) use cluster::{Cluster, Together};
 pub(crate) use company::Company;

@@ -10,6 +10,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::scene::{Scene, Sighted, Terms, WEAK, happening};
+use super::whereabouts::Whereabouts;
 use crate::case::occupancy::{Hit, Occupancy};
 use crate::case::{Case, Change, Happening};
 use crate::clock::CaptureTime;
@@ -39,10 +40,7 @@ pub(crate) struct Presence {
 /// Where something was last seen.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Place {
-    latest: Detection,
-    group: u16,
-    track: Option<u64>,
-    last_seen: CaptureTime,
+    whereabouts: Whereabouts,
     hits: u32,
     empty_looks: u32,
 }
@@ -86,13 +84,7 @@ impl Presence {
 
     /// Gives everything its label and group by `renumber`, and forgets what has none any more.
     pub(crate) fn relabel(&mut self, renumber: impl Fn(&mut Detection) -> Option<u16>) {
-        self.places.retain_mut(|place| match renumber(&mut place.latest) {
-            Some(group) => {
-                place.group = group;
-                true
-            }
-            None => false,
-        });
+        self.places.retain_mut(|place| place.whereabouts.relabel(&renumber));
     }
 
     /// Lists what is in the zone and where, and gives its best score.
@@ -114,26 +106,22 @@ impl Presence {
 
     /// Notes where detection number `index` is: the place that it overlaps most has moved there.
     fn place(&mut self, scene: &Scene<'_>, index: usize) {
-        let (latest, group) = (scene.detections[index], scene.groups[index]);
-        let track = scene.tracker.track_of(index).map(|track| track.number);
+        let new = Whereabouts::new(scene, index);
         let full = self.places.len() >= MOST_PLACES;
         let overlaps = self.places.iter_mut().filter_map(|place| {
-            let own = place.track.is_some() && place.track == track;
-            let overlap = if own { 1.0 } else { place.latest.bbox.iou(&latest.bbox) };
-            (place.group == group && place.last_seen < scene.at && overlap > 0.0).then_some((overlap, place))
+            let known = &place.whereabouts;
+            let own = known.track.is_some() && known.track == new.track;
+            let overlap = if own { 1.0 } else { known.latest.bbox.iou(&new.latest.bbox) };
+            (known.group == new.group && known.seen < scene.at && overlap > 0.0).then_some((overlap, place))
         });
         match overlaps.max_by(|(a, _), (b, _)| a.total_cmp(b)) {
             Some((_, place)) => {
-                place.latest = latest;
-                place.track = track;
-                place.last_seen = scene.at;
+                place.whereabouts.locate(scene, index);
                 place.hits += 1;
                 place.empty_looks = 0;
             }
             None if full => {}
-            None => {
-                self.places.push(Place { latest, group, track, last_seen: scene.at, hits: 1, empty_looks: 0 })
-            }
+            None => self.places.push(Place { whereabouts: new, hits: 1, empty_looks: 0 }),
         }
     }
 
@@ -141,14 +129,10 @@ impl Presence {
     fn watch_places(&mut self, scene: &Scene<'_>) -> bool {
         let mut hidden = false;
         self.places.retain_mut(|place| {
-            if place.last_seen == scene.at {
+            if place.whereabouts.seen == scene.at {
                 return true;
             }
-            // What walks behind something was last seen beside it.
-            if let Some(bbox) = scene.coasts(place.track) {
-                place.latest.bbox = bbox;
-            }
-            if scene.hides(&place.latest.bbox, place.group, place.last_seen) {
+            if place.whereabouts.is_hidden(scene) {
                 hidden |= place.hits >= KNOWN_HITS;
             } else {
                 place.empty_looks += 1;
