@@ -24,8 +24,8 @@ const REGAINED_LOOKS: u32 = 4;
 /// The way that someone goes is measured over so many seconds at least.
 const WAY_S: f64 = 2.0;
 /// Someone who has not stayed too long yet may be hidden for so long, in seconds: who walks behind something need
-/// not come out again where it is seen.
-const HIDDEN_S: f64 = 60.0;
+/// not come out again where it is seen, and the next who does is someone else.
+const HIDDEN_S: f64 = 20.0;
 /// How far from where someone was lost he may be found again, in heights of the box, across the picture and up or
 /// down in it …
 const REACH: (f32, f32) = (1.0, 0.5);
@@ -79,6 +79,8 @@ struct Stay {
     last_hidden: Option<CaptureTime>,
     /// Whether he has stayed too long.
     counts: bool,
+    /// Whether this is only a guess: he has been found, but another may have come out from behind what hid him.
+    guess: bool,
 }
 
 /// Buffers reused from look to look.
@@ -196,7 +198,12 @@ impl Loitering {
                 // The older one stands before the newer one.
                 Some(lost) if lost < new => {
                     let found = self.stays.remove(new);
+                    let before = self.stays[lost].clone();
                     self.stays[lost].take_over(found);
+                    // A case must not end because it went with the wrong one of two who were hidden together.
+                    if before.counts && !before.guess && before.hidden_s > 0.0 {
+                        self.stays.insert(lost + 1, Stay { guess: true, ..before });
+                    }
                 }
                 _ => new += 1,
             }
@@ -223,7 +230,7 @@ impl Loitering {
                 }
             }
             let fleeting = stay.hits < KNOWN_HITS && stay.away_looks >= FLEETING_LOOKS;
-            let lost = !stay.counts && stay.hidden_s > HIDDEN_S;
+            let lost = (!stay.counts || stay.guess) && stay.hidden_s > HIDDEN_S;
             !fleeting && !lost && !(stay.away_looks >= AWAY_LOOKS && stay.away_s >= terms.clear_s)
         });
     }
@@ -255,6 +262,7 @@ impl Loitering {
                 last_judged: Some(scene.at),
                 last_hidden: None,
                 counts: false,
+                guess: false,
             });
             self.next_serial += 1;
         }
@@ -297,7 +305,7 @@ impl Loitering {
 
     fn clear(&mut self, at: CaptureTime, out: &mut Vec<Happening>) {
         if let Some(case) = &self.case
-            && !self.stays.iter().any(|stay| stay.counts)
+            && !self.stays.iter().any(|stay| stay.counts && !stay.guess)
         {
             out.push(happening(Change::Cleared, at, case));
             self.case = None;
