@@ -62,6 +62,7 @@ bench: build ## Run the benchmarks, the program's own and against a plain Python
 	$(say) 'Against Python'
 	@scripts/bench-python.sh
 	.setup/bench-python/bin/python benches/python/compare.py
+	.setup/bench-python/bin/python benches/python/compare.py --model models/nanodet-g-320
 
 cases: ## Print the scoreboard: scripted streets with a known truth (CASES_SEEDS=200)
 	$(say) 'Cases'

@@ -98,6 +98,9 @@ pub struct Config {
     /// Where state, the outbox and evidence are kept.
     #[serde(default)]
     pub storage: StorageConfig,
+    /// What pictures may show.
+    #[serde(default)]
+    pub privacy: PrivacyConfig,
     /// The local status page.
     #[serde(default)]
     pub web: WebConfig,
@@ -124,6 +127,13 @@ pub struct EdgeConfig {
     /// the form of the built-in one, which `gridpatrol kinds --toml` prints.
     #[schemars(with = "Option<PathBuf>")]
     pub catalog: Option<Spanned<PathBuf>>,
+    /// GeoJSON file with the grids of the street as polygons: a FeatureCollection of Polygon or MultiPolygon in
+    /// WGS 84 or CGCS2000, each with its grid's ID in the property `grid_key`. The cases of a camera with `ground`
+    /// then belong to the grid in which they stand.
+    #[schemars(with = "Option<PathBuf>")]
+    pub grids: Option<Spanned<PathBuf>>,
+    /// The property that holds a grid's ID in `grids`. Default `grid`.
+    pub grid_key: Option<String>,
     /// How strictly grid IDs are checked. Default `opaque`.
     #[serde(default)]
     pub grid_profile: GridProfile,
@@ -209,6 +219,39 @@ pub struct MqttConfig {
 pub struct StorageConfig {
     /// Folder for the database and the evidence pictures; made if missing. Default `gridpatrol-data`.
     pub dir: Option<PathBuf>,
+    /// Most megabytes of messages that wait for the broker, 16 to 1000000. Default 1024. When it is reached, pictures
+    /// are given up before events, those of cases that are over first, and the status says how many.
+    #[schemars(with = "Option<u64>")]
+    pub outbox_mb: Option<Spanned<u64>>,
+    /// Most megabytes of evidence pictures on the box, 16 to 1000000; the oldest go first. Default 4096.
+    #[schemars(with = "Option<u64>")]
+    pub evidence_mb: Option<Spanned<u64>>,
+    /// Days for which evidence pictures are kept on the box, 1 to 3650. Default 30.
+    #[schemars(with = "Option<u64>")]
+    pub evidence_days: Option<Spanned<u64>>,
+}
+
+/// What pictures may show.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PrivacyConfig {
+    /// Whether cases carry pictures, with heads, faces and plates hidden. Without them the models below are not
+    /// needed, and each case says that it has no picture. Default true.
+    pub pictures: Option<bool>,
+    /// Folder of the model that finds faces, with a label `face`. Default `models/faces-centerface`, looked for
+    /// as `model.path` is.
+    #[schemars(with = "Option<PathBuf>")]
+    pub faces: Option<Spanned<PathBuf>>,
+    /// Folder of the model that finds licence plates, with a label `plate`. Default `models/plates-retinaface`,
+    /// looked for as `model.path` is.
+    #[schemars(with = "Option<PathBuf>")]
+    pub plates: Option<Spanned<PathBuf>>,
+    /// Least score, 0-1, at which a face is hidden; lower hides more, and more that is no face. Default 0.2.
+    #[schemars(with = "Option<f32>")]
+    pub face_score: Option<Spanned<f32>>,
+    /// Least score, 0-1, at which a plate is hidden. Default 0.2.
+    #[schemars(with = "Option<f32>")]
+    pub plate_score: Option<Spanned<f32>>,
 }
 
 /// The local status page.
@@ -242,6 +285,10 @@ pub struct CameraConfig {
     /// The score map of this camera, in place of `model.scores`.
     #[schemars(with = "Option<PathBuf>")]
     pub scores: Option<Spanned<PathBuf>>,
+    /// The ground before the camera, as `gridpatrol calibrate camera` writes it, e.g. `calibration/cam-05.toml`.
+    /// Cases then carry their position, and with `edge.grids` the grid in which they stand.
+    #[schemars(with = "Option<PathBuf>")]
+    pub ground: Option<Spanned<PathBuf>>,
     /// What is watched for where.
     #[serde(default, rename = "zone")]
     pub zones: Vec<ZoneConfig>,
@@ -274,9 +321,10 @@ pub struct ZoneConfig {
     /// `public_area`, `gathering` …
     #[schemars(with = "String")]
     pub kind: Spanned<String>,
-    /// ID of the grid that the zone belongs to.
-    #[schemars(with = "String")]
-    pub grid: Spanned<String>,
+    /// ID of the grid that the zone belongs to. May be left out on a camera with `ground` where there is
+    /// `edge.grids`; otherwise it holds for what stands in none of those.
+    #[schemars(with = "Option<String>")]
+    pub grid: Option<Spanned<String>>,
     /// At least three corners `[x, y]` in 0-1 picture coordinates; 0,0 is the top left.
     #[schemars(with = "Vec<[f32; 2]>")]
     pub polygon: Spanned<Vec<[f32; 2]>>,

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -19,7 +19,7 @@ use tracing::{error, info, warn};
 use crate::clock::{CaptureTime, Clock};
 use crate::detect::{Detector, ModelIdentity, Vocabulary};
 use crate::error::{Error, Kind, Result};
-use crate::evidence::{Evidence, Store};
+use crate::evidence::{Evidence, Pictures, Store};
 use crate::mqtt::{self, Report as EventReport, RuntimeRef, Tuning};
 use crate::outbox::{Message, Outbox};
 use crate::pipeline::{Bell, Capture, Chain, Mailbox, Moment, Pace, Pool, Report, WorkerCamera};
@@ -32,6 +32,9 @@ use crate::web;
 const STORE_EVERY_S: f64 = 10.0;
 /// How long the worker waits before it tries again to store what it could not.
 const STORE_AGAIN: Duration = Duration::from_secs(1);
+
+/// How often old evidence is looked for.
+const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 
 /// How a daemon is run.
 #[derive(Clone, Copy, Debug)]
@@ -110,9 +113,11 @@ impl Daemon {
         let runtime_ref = detector.runtime().map(|runtime| RuntimeRef::new(runtime, detectors.len()));
         let identity = detector.identity().clone();
         let vocabulary = detector.vocabulary().clone();
+        let pictures = Pictures::open(&plan)?;
         let plan = Arc::new(plan);
-        let outbox = Arc::new(Outbox::open(&plan.storage)?);
-        let store = Store::open(&plan.storage.join("evidence"))?;
+        let outbox = Arc::new(Outbox::open(&plan.storage)?.with_quota(plan.outbox_bytes));
+        let store = Store::open(&plan.storage.join("evidence"))?.with_limit(plan.retention);
+        store.sweep(SystemTime::now())?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("delivery")
@@ -132,7 +137,7 @@ impl Daemon {
         let mut cameras = Vec::new();
         let mut captures = Vec::new();
         for camera in &plan.cameras {
-            let chain = resumed(&plan, camera, vocabulary.clone(), &outbox)?;
+            let chain = resumed(&plan, camera, (vocabulary.clone(), pictures.clone()), &outbox)?;
             let start = start_time(&chain, clock.now());
             let mailbox = Arc::new(Mailbox::default());
             let (bell, shutdown) = (bell.clone(), shutdown.clone());
@@ -151,6 +156,7 @@ impl Daemon {
             shutdown: shutdown.clone(),
             stored: Mutex::new(HashMap::new()),
         };
+        runtime.spawn(sweep_now_and_then(keeper.store.clone(), shutdown.clone()));
         let worker = start_workers(Pool::new(cameras, bell), detectors, pinned, keeper, shutdown.clone())?;
         let session = {
             let shutdown = shutdown.clone();
@@ -218,8 +224,13 @@ fn serve_page(
 }
 
 /// The chain of `camera`, gone on from where the last run stopped.
-fn resumed(plan: &Plan, camera: &CameraPlan, vocabulary: Vocabulary, outbox: &Outbox) -> Result<Chain> {
-    let mut chain = Chain::new(plan, camera, vocabulary);
+fn resumed(
+    plan: &Plan,
+    camera: &CameraPlan,
+    (vocabulary, pictures): (Vocabulary, Pictures),
+    outbox: &Outbox,
+) -> Result<Chain> {
+    let mut chain = Chain::new(plan, camera, vocabulary, pictures);
     if let Some(saved) = outbox.core_state(&camera.id)? {
         chain.restore(&saved)?;
         let open = chain.judge.open_cases().count();
@@ -240,6 +251,21 @@ fn start_time(chain: &Chain, now: CaptureTime) -> CaptureTime {
             last.plus_seconds(0.001)
         }
         _ => now,
+    }
+}
+
+/// Deletes evidence whose time is over, until the box stops.
+async fn sweep_now_and_then(store: Store, shutdown: Shutdown) {
+    let mut stop = std::pin::pin!(shutdown.requested());
+    loop {
+        tokio::select! {
+            () = &mut stop => return,
+            () = tokio::time::sleep(SWEEP_EVERY) => {}
+        }
+        let store = store.clone();
+        if let Ok(Err(e)) = tokio::task::spawn_blocking(move || store.sweep(SystemTime::now())).await {
+            error!("Old evidence is still there: {e}.");
+        }
     }
 }
 
@@ -299,6 +325,9 @@ impl Keeper {
         // they are kept; after a restart the stored state leads to the same decision again.
         while let Err(e) = self.accept(chain, &state, reports) {
             error!(camera = chain.camera.id, "A case cannot be stored, trying again: {e}.");
+            if e.is_disk_full() {
+                self.make_room();
+            }
             if self.shutdown.wait_for(STORE_AGAIN) {
                 return Err(e);
             }
@@ -340,6 +369,17 @@ impl Keeper {
             }
             Ok(messages)
         })
+    }
+
+    /// Gives up old pictures for a case on a disk that is full.
+    fn make_room(&self) {
+        match self.store.make_room(SystemTime::now()) {
+            Ok(swept) if swept.crowded_out > 0 => {
+                warn!("The disk is full: {} old evidence pictures were deleted.", swept.crowded_out);
+            }
+            Ok(_) => error!("The disk is full, and there is no evidence left to delete: free some space."),
+            Err(e) => error!("The disk is full, and evidence cannot be deleted: {e}."),
+        }
     }
 
     /// A picture that cannot be written still goes out as a message; only the page lacks it.

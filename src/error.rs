@@ -86,6 +86,23 @@ impl Error {
         Self::new(Kind::Disk, format!("cannot {doing} {}", path.display())).caused_by(source)
     }
 
+    /// Whether it is for want of room on the disk.
+    pub fn is_disk_full(&self) -> bool {
+        let mut next = std::error::Error::source(self);
+        while let Some(source) = next {
+            let io = source.downcast_ref::<std::io::Error>();
+            let database =
+                source.downcast_ref::<rusqlite::Error>().and_then(rusqlite::Error::sqlite_error_code);
+            if io.is_some_and(|e| e.kind() == std::io::ErrorKind::StorageFull)
+                || database == Some(rusqlite::ErrorCode::DiskFull)
+            {
+                return true;
+            }
+            next = source.source();
+        }
+        false
+    }
+
     /// Who can mend it.
     pub fn kind(&self) -> Kind {
         self.kind

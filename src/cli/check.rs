@@ -8,7 +8,9 @@ use crate::config::ConfigFile;
 use crate::detect::model::Model;
 use crate::detect::{Detector as _, OnnxDetector, RuntimeReport};
 use crate::error::{Error, Kind, Result};
-use crate::plan::{Condition, Plan};
+use crate::evidence::Pictures;
+use crate::place::grids::Overlap;
+use crate::plan::{Condition, Plan, ground};
 use crate::source;
 
 /// Check a configuration, its model and its inputs without running it.
@@ -33,22 +35,38 @@ pub fn run(args: &Args) -> Result<()> {
     let detector = OnnxDetector::with(&Model::load(&plan.model)?, &plan.setup())?;
     plan.check_labels(detector.vocabulary(), &detector.identity().name)?;
     plan.check_scores(detector.identity())?;
+    let redaction = Pictures::open(&plan)?.models();
     for camera in &plan.cameras {
         source::open(&camera.input, CaptureTime::default(), 1.0)?;
     }
     let name = &detector.identity().name;
     let runtime = detector.session().runtime();
-    let text = if args.json { as_json(&plan, name, runtime)? } else { as_text(&plan, name, runtime) };
+    let overlaps = ground::grids(&file)?.map(|grids| grids.overlaps()).unwrap_or_default();
+    let found = Found { model: name, runtime, redaction: redaction.as_ref(), overlaps: &overlaps };
+    let text = if args.json { as_json(&plan, &found)? } else { as_text(&plan, &found) };
     writeln!(std::io::stdout().lock(), "{text}")
         .map_err(|e| Error::new(Kind::System, "cannot write to standard output").caused_by(e))
 }
 
-fn as_text(plan: &Plan, model: &str, runtime: &RuntimeReport) -> String {
+/// What was opened and found.
+struct Found<'a> {
+    model: &'a str,
+    runtime: &'a RuntimeReport,
+    redaction: Option<&'a [String; 2]>,
+    overlaps: &'a [Overlap],
+}
+
+fn as_text(plan: &Plan, found: &Found<'_>) -> String {
+    let Found { model, runtime, redaction, overlaps } = *found;
     let mut lines = vec![format!(
         "The configuration is sound: box {} in street {}, model {model}, broker {}:{}.",
         plan.box_id, plan.street, plan.broker.host, plan.broker.port
     )];
     lines.push(format!("{} worker(s), {runtime}", plan.workers));
+    lines.push(match redaction {
+        Some([faces, plates]) => format!("Pictures, redacted with {faces} and {plates}"),
+        None => "No pictures (privacy.pictures = false)".to_owned(),
+    });
     for camera in &plan.cameras {
         lines.push(format!(
             "{} ({}), {:.1} looks a second",
@@ -65,9 +83,9 @@ fn as_text(plan: &Plan, model: &str, runtime: &RuntimeReport) -> String {
                 Condition::Count(count) | Condition::Cluster { count, .. } => format!("at least {count}, "),
             };
             lines.push(format!(
-                "  {} in grid {}: {} {} ({}), {condition}{} s",
+                "  {} in {}: {} {} ({}), {condition}{} s",
                 rule.zone,
-                rule.grid,
+                rule.site,
                 rule.kind.name_zh,
                 rule.kind.slug,
                 rule.labels.join(" "),
@@ -75,10 +93,15 @@ fn as_text(plan: &Plan, model: &str, runtime: &RuntimeReport) -> String {
             ));
         }
     }
+    lines.extend(overlaps.iter().map(|overlap| {
+        let Overlap { first, second, area_m2 } = overlap;
+        format!("grids {first} and {second} share {area_m2:.0} m² of ground; it counts to the smaller grid")
+    }));
     lines.join("\n")
 }
 
-fn as_json(plan: &Plan, model: &str, runtime: &RuntimeReport) -> Result<String> {
+fn as_json(plan: &Plan, found: &Found<'_>) -> Result<String> {
+    let Found { model, runtime, redaction, overlaps } = *found;
     let cameras: Vec<serde_json::Value> = plan
         .cameras
         .iter()
@@ -89,7 +112,8 @@ fn as_json(plan: &Plan, model: &str, runtime: &RuntimeReport) -> Result<String> 
                 .map(|rule| {
                     serde_json::json!({
                         "zone": rule.zone,
-                        "grid": rule.grid,
+                        "grid": rule.site.grid(),
+                        "coverage": rule.site.ground().map(|_| rule.site.coverage()),
                         "kind": rule.kind.slug,
                         "labels": rule.labels,
                         "dwell_s": rule.dwell_s,
@@ -111,7 +135,9 @@ fn as_json(plan: &Plan, model: &str, runtime: &RuntimeReport) -> Result<String> 
         "model": model,
         "runtime": runtime,
         "workers": plan.workers,
+        "redaction": redaction.map(|[faces, plates]| serde_json::json!({"faces": faces, "plates": plates})),
         "cameras": cameras,
+        "grid_overlaps": overlaps,
     });
     serde_json::to_string(&result)
         .map_err(|e| Error::new(Kind::System, "cannot write the result as JSON").caused_by(e))

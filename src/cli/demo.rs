@@ -132,8 +132,8 @@ fn introduce(plan: &Plan, model: &str) -> Result<()> {
     for camera in &plan.cameras {
         for rule in &camera.rules {
             say(&format!(
-                "  {} watches {} in grid {} for {} {} from {} s on",
-                camera.id, rule.zone, rule.grid, rule.kind.name_zh, rule.kind.name_en, rule.dwell_s
+                "  {} watches {} in {} for {} {} from {} s on",
+                camera.id, rule.zone, rule.site, rule.kind.name_zh, rule.kind.name_en, rule.dwell_s
             ))?;
         }
     }

@@ -15,7 +15,7 @@ use crate::config::ConfigFile;
 use crate::detect::model::Model;
 use crate::detect::{Detector, ModelIdentity, OnnxDetector, Vocabulary};
 use crate::error::{Error, Kind, Result};
-use crate::evidence::{Evidence, Store};
+use crate::evidence::{Evidence, Pictures, Store};
 use crate::frame::Frame;
 use crate::mqtt::{CaseEvent, Report as EventReport};
 use crate::pipeline::{Chain, Report};
@@ -122,7 +122,7 @@ impl<'a> Replay<'a> {
         let plan: &'a Plan = plan;
         let camera = &plan.cameras[0];
         let vocabulary = detector.as_ref().map_or_else(Vocabulary::default, |d| d.vocabulary().clone());
-        let mut chain = Chain::new(plan, camera, vocabulary);
+        let mut chain = Chain::new(plan, camera, vocabulary, Pictures::open(plan)?);
         let state = args.state.as_ref().map(|folder| folder.join(format!("{}.json", camera.id)));
         let mut sequence = 0;
         if let Some(kept) = state.as_deref().map(read_state).transpose()?.flatten() {

@@ -4,22 +4,30 @@
 pub mod caption;
 pub mod draw;
 mod encode;
+mod eyes;
+mod pictures;
 mod redact;
 mod render;
+mod retention;
 mod search;
 mod store;
 mod subject;
 mod take;
 pub(crate) mod text;
+mod windows;
 
 pub use caption::Facts;
 pub use encode::MAX_BYTES;
+pub use eyes::Eyes;
+pub use pictures::Pictures;
 pub use redact::{LEAST_BLOCK_PX, Redacted, redact};
 pub use render::Canvas;
-pub use search::{Redactor, windows};
+pub use retention::{Retention, Swept, sweep};
+pub use search::Redactor;
 pub use store::{Store, file_name};
 pub use subject::{PixelRect, Subject, Who};
 pub use take::{MAX_WIDTH, View, take};
+pub use windows::windows;
 
 use serde::{Deserialize, Serialize};
 
@@ -65,12 +73,16 @@ pub struct Picture {
 }
 
 /// What was hidden in the pictures of one event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Redaction {
     /// Persons whose heads were hidden.
     pub persons: u32,
     /// Vehicles whose plate area was hidden.
     pub vehicles: u32,
+    /// Faces that the face model found; most are of the persons that count already.
+    pub faces: u32,
+    /// Plates that the plate model found; most are of the vehicles that count already.
+    pub plates: u32,
 }
 
 /// The pictures of one event, or why there are none.
@@ -83,7 +95,7 @@ pub enum Evidence {
         /// What was hidden in them.
         redaction: Redaction,
     },
-    /// Redaction could not run, so no picture leaves the process (invariant E2).
+    /// Redaction could not run, so no picture leaves the process (invariant E2); or pictures are off.
     Withheld {
         /// Why, for the message.
         reason: String,

@@ -20,7 +20,11 @@ pub const LEAST_BLOCK_PX: u32 = 4;
 const BLOCKS_OVER_HEAD: u32 = 6;
 /// Blocks over the height of a hidden plate area (2/3 of the vehicle): a block is then 8 % of the vehicle's
 /// height, more than a character on its plate (6 %).
-const BLOCKS_OVER_PLATE: u32 = 8;
+const BLOCKS_OVER_VEHICLE: u32 = 8;
+/// Blocks over the height of a hidden face with its margins, which is 1.3 heads.
+const BLOCKS_OVER_FACE: u32 = 5;
+/// Blocks over the height of a hidden plate with its margins: a block is higher than a character is wide.
+const BLOCKS_OVER_PLATE: u32 = 2;
 
 /// A picture whose heads and plates are hidden.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,8 +55,8 @@ impl Redacted {
     }
 }
 
-/// Hides the heads and plates of `subjects` and says how many persons and vehicles that was (boxes of one and
-/// the same are counted once).
+/// Hides the heads, faces and plates of `subjects` and says how many of each that was (boxes of one and the same
+/// are counted once).
 pub fn redact(canvas: Canvas, subjects: &[Subject]) -> (Redacted, Redaction) {
     let mut pixels = canvas.pixels;
     let (width, height) = pixels.dimensions();
@@ -65,14 +69,22 @@ pub fn redact(canvas: Canvas, subjects: &[Subject]) -> (Redacted, Redaction) {
         }
     }
     let count = |who| counted.iter().filter(|subject| subject.who == who).count() as u32;
-    (Redacted { pixels }, Redaction { persons: count(Who::Person), vehicles: count(Who::Vehicle) })
+    let redaction = Redaction {
+        persons: count(Who::Person),
+        vehicles: count(Who::Vehicle),
+        faces: count(Who::Face),
+        plates: count(Who::Plate),
+    };
+    (Redacted { pixels }, redaction)
 }
 
 /// Least side of a block in `region`, in pixels.
 fn block_side(who: Who, region: PixelRect) -> u32 {
     let blocks = match who {
         Who::Person => BLOCKS_OVER_HEAD,
-        Who::Vehicle => BLOCKS_OVER_PLATE,
+        Who::Vehicle => BLOCKS_OVER_VEHICLE,
+        Who::Face => BLOCKS_OVER_FACE,
+        Who::Plate => BLOCKS_OVER_PLATE,
     };
     (region.y2 - region.y1).div_ceil(blocks).max(LEAST_BLOCK_PX)
 }

@@ -1,4 +1,5 @@
-//! What has to be hidden in a picture, and where: the head of a person, the plate of a vehicle.
+//! What has to be hidden in a picture, and where: the head of a person, the plate of a vehicle, and faces and plates
+//! that were found by themselves.
 //!
 //! Boxes come from a detector and are imprecise, cut off by the picture or by the tile that was looked at, and
 //! may hold only a part of the person or vehicle. Every rule here errs towards hiding more.
@@ -37,6 +38,12 @@ const PLATE_MARGIN: (f32, f32) = (0.04, 0.06);
 /// width counts for vehicles of which only a low part is to be seen.
 const LEGIBLE_VEHICLE_PX: (f32, f32) = (64.0, 32.0);
 
+/// Faces are extended by this share of their box to each side, upwards and downwards: the box ends at the brow, the
+/// ears and the chin.
+const FACE_MARGIN: (f32, f32, f32) = (0.30, 0.45, 0.25);
+/// Plates found by themselves are extended by this share of their width and height on each side.
+const FOUND_PLATE_MARGIN: (f32, f32) = (0.12, 0.35);
+
 /// A box this near to the edge of the window it was found in counts as cut off by it; share of the window.
 const CUT: f32 = 0.02;
 /// Least margin in pixels, whatever the box.
@@ -49,9 +56,13 @@ pub enum Who {
     Person,
     /// A vehicle with a plate: the plate area is hidden.
     Vehicle,
+    /// A face: it is hidden whole, with what is around it.
+    Face,
+    /// A plate: it is hidden whole, with its rim.
+    Plate,
 }
 
-/// One person or vehicle in a picture, with boxes 0-1 in the whole picture.
+/// One person, vehicle, face or plate in a picture, with boxes 0-1 in the whole picture.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Subject {
     /// Whose privacy is at stake.
@@ -118,6 +129,15 @@ impl Subject {
                 let (side, below) = (margin(PLATE_MARGIN.0, w), margin(PLATE_MARGIN.1, h));
                 (left - side, bottom - plate, right + side, bottom + below)
             }
+            Who::Face => {
+                let side = margin(FACE_MARGIN.0, w);
+                let (above, below) = (margin(FACE_MARGIN.1, h), margin(FACE_MARGIN.2, h));
+                self.grown_where_cut((left - side, top - above, right + side, bottom + below), (w, h))
+            }
+            Who::Plate => {
+                let (side, above) = (margin(FOUND_PLATE_MARGIN.0, w), margin(FOUND_PLATE_MARGIN.1, h));
+                self.grown_where_cut((left - side, top - above, right + side, bottom + above), (w, h))
+            }
         };
         // A float that is out of range or not a number becomes the nearest bound, or 0.
         let (low, high) = (|v: f32| v.floor().max(0.0) as u32, |v: f32| v.ceil().max(0.0) as u32);
@@ -125,7 +145,21 @@ impl Subject {
         (rect.x1 < rect.x2 && rect.y1 < rect.y2).then_some(rect)
     }
 
-    /// Whether both boxes are of one and the same person or vehicle: they share half their area, or one lies
+    /// `sides` (left, top, right, bottom), with each side at which the window cuts the box moved outwards by the
+    /// box's own size: no more than half of a thing is found where the rest is out of sight.
+    fn grown_where_cut(&self, sides: (f32, f32, f32, f32), (w, h): (f32, f32)) -> (f32, f32, f32, f32) {
+        let (bbox, window) = (&self.bbox, &self.window);
+        let (dx, dy) = (CUT * window.width(), CUT * window.height());
+        let grown = |cut: bool, by: f32| if cut { by } else { 0.0 };
+        (
+            sides.0 - grown(bbox.x1 <= window.x1 + dx, w),
+            sides.1 - grown(bbox.y1 <= window.y1 + dy, h),
+            sides.2 + grown(bbox.x2 >= window.x2 - dx, w),
+            sides.3 + grown(bbox.y2 >= window.y2 - dy, h),
+        )
+    }
+
+    /// Whether both boxes are of one and the same thing: they share half their area, or one lies
     /// mostly within the other, as the boxes of a whole view and of a tile do.
     pub fn same_as(&self, other: &Self) -> bool {
         self.who == other.who

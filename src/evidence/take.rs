@@ -6,10 +6,12 @@
 
 use super::caption::{self, Facts};
 use super::encode::encode;
+use super::eyes::Eyes;
 use super::redact::{Redacted, redact};
 use super::render::Canvas;
-use super::search::{Redactor, WHOLE, collect};
+use super::search::{Redactor, collect};
 use super::subject::PixelRect;
+use super::windows::WHOLE;
 use super::{Evidence, Picture, Redaction, Role, draw};
 use crate::detect::{BBox, Detection, Detector, Vocabulary};
 use crate::error::Result;
@@ -43,11 +45,18 @@ pub struct View<'a> {
 /// - `Closeup`: the objects' surroundings at full resolution, unmarked. Left out when there are no objects.
 ///
 /// `frame` must be the look that `view` speaks of. Persons and vehicles are searched once, with `detector`, on
-/// the whole frame and on tiles of it: on 1920x1080 and a model of 416x416 that is 25 inferences.
+/// the whole frame and on tiles of it: on 1920x1080 and a model of 416x416 that is 25 inferences. Then `eyes`
+/// search the whole, tiles, and the surroundings of those persons and vehicles for faces and plates.
 ///
 /// Never fails: what goes wrong becomes [`Evidence::Withheld`] and a line in the log.
-pub fn take(frame: &Frame, roles: &[Role], view: &View<'_>, detector: &mut dyn Detector) -> Evidence {
-    match try_take(frame, roles, view, detector) {
+pub fn take(
+    frame: &Frame,
+    roles: &[Role],
+    view: &View<'_>,
+    detector: &mut dyn Detector,
+    eyes: &mut Eyes,
+) -> Evidence {
+    match try_take(frame, roles, view, detector, eyes) {
         Ok((pictures, redaction)) => Evidence::Taken { pictures, redaction },
         Err(error) => {
             tracing::error!(case = view.facts.case, %error, "No picture: evidence could not be redacted or encoded.");
@@ -61,11 +70,13 @@ fn try_take(
     roles: &[Role],
     view: &View<'_>,
     detector: &mut dyn Detector,
+    eyes: &mut Eyes,
 ) -> Result<(Vec<Picture>, Redaction)> {
     let canvas = Canvas::render(frame)?;
     let mut subjects = Redactor::new(detector)?.search(frame)?;
     collect(view.look, view.vocabulary, WHOLE, &mut subjects)?;
     collect(view.objects, view.vocabulary, WHOLE, &mut subjects)?;
+    eyes.search(frame, &mut subjects)?;
     let (redacted, redaction) = redact(canvas, &subjects);
     let mut pictures = Vec::with_capacity(roles.len());
     for &role in roles {

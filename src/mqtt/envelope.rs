@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::case::Change;
 use crate::error::{Error, Kind, Result};
 use crate::evidence::Role;
+use crate::place::{GridBasis, Position};
 
 /// A case that opened, changed or cleared.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -154,10 +155,13 @@ pub struct Grid {
     pub scheme: String,
     /// Code of the street or town.
     pub street: String,
+    /// What decided which grid it is.
+    #[serde(default)]
+    pub decided_by: GridBasis,
 }
 
 /// Where a case was seen.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PlaceSeen {
     /// The camera's id.
     pub camera: String,
@@ -165,6 +169,9 @@ pub struct PlaceSeen {
     pub text: String,
     /// The zone's id.
     pub zone: String,
+    /// The point on the ground where it stood when it opened; absent where the camera's ground is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<Position>,
 }
 
 /// When, how long and how surely a case was seen. Times are capture times.
@@ -237,10 +244,16 @@ pub enum RedactionNote {
         persons: u32,
         /// Vehicles whose plate area was hidden.
         vehicles: u32,
-        /// How.
+        /// Faces that the face model found, most of them on these persons.
+        #[serde(default)]
+        faces: u32,
+        /// Plates that the plate model found, most of them on these vehicles.
+        #[serde(default)]
+        plates: u32,
+        /// How: `pixelate`, blocks of one flat colour.
         method: String,
     },
-    /// Redaction could not run, so there is no picture.
+    /// There is no picture: redaction could not run, or pictures are off.
     Withheld {
         /// Why.
         withheld: String,

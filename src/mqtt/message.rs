@@ -1,6 +1,7 @@
 //! From a report to the messages that go out for it: the event, then its pictures.
 
 use super::{CaseEvent, Report, topic};
+use crate::case::Change;
 use crate::error::Result;
 use crate::evidence::Evidence;
 use crate::outbox::{Matter, Message};
@@ -20,7 +21,7 @@ const EXPIRY_S: u32 = 24 * 3600;
 pub fn messages(report: &Report<'_>) -> Result<Vec<Message>> {
     let event = CaseEvent::new(report)?;
     let rule = report.rule()?;
-    let case = &report.happening.case.id;
+    let (case, grid) = (&report.happening.case.id, &report.happening.case.grid);
     // The attributes that a broker's rules route on, repeated outside the payload as the binding allows.
     let properties = |extra: [(&str, &str); 2]| {
         let shared = [("source", event.source.as_str()), ("subject", event.subject.as_str())];
@@ -28,8 +29,13 @@ pub fn messages(report: &Report<'_>) -> Result<Vec<Message>> {
     };
     let mut messages = vec![Message {
         case: case.clone(),
-        matter: Matter::Event,
-        topic: topic::case(report.plan, &rule.grid, &rule.kind.slug),
+        matter: match report.happening.change {
+            Change::Opened => Matter::Opened,
+            Change::Updated => Matter::Updated,
+            Change::Cleared => Matter::Cleared,
+        },
+        recorded: report.recorded,
+        topic: topic::case(report.plan, grid, &rule.kind.slug),
         payload: event.to_json()?,
         content_type: EVENT_CONTENT.to_owned(),
         expiry_s: EXPIRY_S,
@@ -39,7 +45,8 @@ pub fn messages(report: &Report<'_>) -> Result<Vec<Message>> {
         messages.extend(pictures.iter().map(|picture| Message {
             case: case.clone(),
             matter: Matter::Picture(picture.role),
-            topic: topic::evidence(report.plan, &rule.grid, &rule.kind.slug, case, picture.role),
+            recorded: report.recorded,
+            topic: topic::evidence(report.plan, grid, &rule.kind.slug, case, picture.role),
             payload: picture.jpeg.clone(),
             content_type: PICTURE_CONTENT.to_owned(),
             expiry_s: EXPIRY_S,

@@ -11,12 +11,13 @@ use super::envelope::{
 };
 use super::topic;
 use crate::case::catalog::CATALOG;
-use crate::case::{Change, Happening};
+use crate::case::{Case, Change, Happening};
 use crate::clock::CaptureTime;
 use crate::config::GridProfile;
 use crate::detect::{Detection, ModelIdentity, Vocabulary};
 use crate::error::{Error, Kind, Result};
 use crate::evidence::{Evidence, Picture};
+use crate::place::Position;
 use crate::plan::{CameraPlan, Plan, RulePlan};
 
 /// The payload stays below this many bytes, so that no broker or gateway has to be tuned for it.
@@ -84,12 +85,12 @@ impl CaseEvent {
             id: event_id(&source, happening.case.id.as_str(), event_type, happening.at),
             source,
             event_type,
-            subject: format!("{}/{}", rule.grid, camera.id),
+            subject: format!("{}/{}", happening.case.grid, camera.id),
             time: at(happening.at),
             recordedtime: at(recorded),
             expirytime: at(recorded.plus_seconds(USEFUL_S)),
             sequence: format!("{:012}", report.sequence),
-            partitionkey: rule.grid.to_string(),
+            partitionkey: happening.case.grid.to_string(),
             severitytext: rule.kind.severity.as_str().to_owned(),
             datacontenttype: "application/json".to_owned(),
             dataschema: "urn:patrol:case:1".to_owned(),
@@ -127,7 +128,7 @@ fn case_data(report: &Report<'_>, rule: &RulePlan) -> CaseData {
             code_2013: kind.code_2013.clone(),
         },
         grid: Grid {
-            id: rule.grid.to_string(),
+            id: case.grid.to_string(),
             scheme: match plan.grid_profile {
                 GridProfile::Opaque => "opaque",
                 GridProfile::GbT47678 => "gb-t-47678.3",
@@ -135,8 +136,14 @@ fn case_data(report: &Report<'_>, rule: &RulePlan) -> CaseData {
             }
             .to_owned(),
             street: plan.street.clone(),
+            decided_by: case.grid_basis,
         },
-        place: PlaceSeen { camera: camera.id.clone(), text: bounded(&camera.name), zone: rule.zone.clone() },
+        place: PlaceSeen {
+            camera: camera.id.clone(),
+            text: bounded(&camera.name),
+            zone: rule.zone.clone(),
+            position: case.position.map(position),
+        },
         observed: Observed {
             first_seen: at(case.first_seen),
             confirmed_at: at(case.opened),
@@ -154,6 +161,8 @@ fn case_data(report: &Report<'_>, rule: &RulePlan) -> CaseData {
             Evidence::Taken { redaction, .. } => Some(RedactionNote::Done {
                 persons: redaction.persons,
                 vehicles: redaction.vehicles,
+                faces: redaction.faces,
+                plates: redaction.plates,
                 method: "pixelate".to_owned(),
             }),
             Evidence::Withheld { reason } => Some(RedactionNote::Withheld { withheld: bounded(reason) }),
@@ -166,10 +175,10 @@ fn case_data(report: &Report<'_>, rule: &RulePlan) -> CaseData {
 
 fn evidence_refs(report: &Report<'_>, rule: &RulePlan) -> Vec<EvidenceRef> {
     let Evidence::Taken { pictures, .. } = report.evidence else { return Vec::new() };
-    let id = &report.happening.case.id;
+    let Case { id, grid, .. } = &report.happening.case;
     let refer = |picture: &Picture| EvidenceRef {
         role: picture.role,
-        uri: format!("mqtt:{}", topic::evidence(report.plan, &rule.grid, &rule.kind.slug, id, picture.role)),
+        uri: format!("mqtt:{}", topic::evidence(report.plan, grid, &rule.kind.slug, id, picture.role)),
         sha256: picture.sha256.clone(),
         media: "image/jpeg".to_owned(),
         bytes: picture.jpeg.len() as u64,
@@ -177,6 +186,15 @@ fn evidence_refs(report: &Report<'_>, rule: &RulePlan) -> Vec<EvidenceRef> {
         height: picture.height,
     };
     pictures.iter().map(refer).collect()
+}
+
+/// Degrees to the seventh decimal, a centimetre; metres to the first.
+fn position(at: Position) -> Position {
+    Position {
+        lon: rounded(at.lon, 1e7),
+        lat: rounded(at.lat, 1e7),
+        accuracy_m: at.accuracy_m.map(|m| rounded(m, 10.0)),
+    }
 }
 
 fn object(seen: &Detection, vocabulary: &Vocabulary) -> Object {

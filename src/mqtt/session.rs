@@ -12,17 +12,17 @@ use std::time::{Duration, Instant};
 
 use rumqttc::Outgoing;
 use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::{ConnAck, Packet, PubAck, PublishProperties};
+use rumqttc::v5::mqttbytes::v5::{ConnAck, Packet, PubAck, PubAckReason, PublishProperties};
 use rumqttc::v5::{AsyncClient, ConnectionError, Event};
 use tokio::sync::watch;
 
 use super::publisher::{Cargo, Publisher, Settled};
-use super::status::{RuntimeRef, State, Status};
+use super::status::{OutboxRef, RuntimeRef, State, Status};
 use super::{link, topic};
 use crate::clock::CaptureTime;
 use crate::detect::ModelIdentity;
 use crate::error::{Error, Kind, Result};
-use crate::outbox::{Offer, Outbox, RowId};
+use crate::outbox::{Backlog, Fate, Offer, Outbox, Refusal, RowId};
 use crate::plan::Plan;
 
 /// Most messages under way at a time: enough to fill a slow link, few enough to repeat.
@@ -283,8 +283,8 @@ impl Connection<'_> {
         for one in settled {
             match one {
                 Settled::Delivered(Cargo::Row(row)) => delivered.push(row),
-                Settled::NobodyListens(Cargo::Row(row)) => self.hold(row, "nobody subscribes to it").await?,
-                Settled::Refused(Cargo::Row(row), reason) => self.hold(row, &format!("{reason:?}")).await?,
+                Settled::NobodyListens(Cargo::Row(row)) => self.hold(row, Refusal::Unheard).await?,
+                Settled::Refused(Cargo::Row(row), reason) => self.hold(row, refusal(reason)).await?,
                 Settled::Refused(Cargo::Status, reason) => {
                     tracing::warn!(?reason, "The broker refused the status of this box.");
                 }
@@ -300,19 +300,32 @@ impl Connection<'_> {
     }
 
     /// Keeps a row back that the broker did not pass on.
-    async fn hold(&self, row: RowId, reason: &str) -> Result<()> {
+    async fn hold(&self, row: RowId, why: Refusal) -> Result<()> {
         let Tuning { hold: (shortest, longest), hold_picture, .. } = self.context.tuning;
+        let reason = match &why {
+            Refusal::Unheard => "nobody subscribes to it".to_owned(),
+            Refusal::NotNow => "the broker does not allow it, or not now".to_owned(),
+            Refusal::Message(reason) => reason.clone(),
+        };
         let held = on_disk(self.outbox, move |outbox| {
-            outbox.hold(row, Instant::now(), |times, is_picture| {
+            outbox.hold(row, &why, Instant::now(), |times, is_picture| {
                 let longest = if is_picture { hold_picture } else { longest };
                 shortest.saturating_mul(1 << times.min(16)).min(longest)
             })
         })
         .await?;
-        match (held.kept, held.times) {
-            (false, _) => tracing::warn!(row = row.0, reason, "A picture was given up after a day."),
-            (true, 1) => tracing::warn!(row = row.0, reason, "A message is held and will be offered again."),
-            (true, _) => tracing::debug!(row = row.0, reason, times = held.times, "A message is still held."),
+        match (held.fate, held.times) {
+            (Fate::GivenUp, _) => tracing::warn!(row = row.0, reason, "A picture was given up after a day."),
+            (Fate::SetAside, times) => tracing::error!(
+                row = row.0,
+                reason,
+                times,
+                "A message was refused too often and is set aside until the next start. Others go on."
+            ),
+            (Fate::Waits, 1) => {
+                tracing::warn!(row = row.0, reason, "A message is held and will be offered again.");
+            }
+            (Fate::Waits, times) => tracing::debug!(row = row.0, reason, times, "A message is still held."),
         }
         Ok(())
     }
@@ -365,7 +378,8 @@ impl Connection<'_> {
             }
             if packet_size(&offer) > self.max_packet {
                 // The library would take it for a broken connection, again and again.
-                self.hold(offer.row, "it is larger than the broker takes").await?;
+                let too_large = Refusal::Message("it is larger than the broker takes".to_owned());
+                self.hold(offer.row, too_large).await?;
                 continue;
             }
             let properties = PublishProperties {
@@ -385,7 +399,7 @@ impl Connection<'_> {
 
     /// Publishes the status, retained, unless it was said already.
     async fn tell(&mut self, state: State) -> Result<()> {
-        let backlog = on_disk(self.outbox, Outbox::backlog).await?.total();
+        let backlog = on_disk(self.outbox, Outbox::backlog).await?;
         let status = status(self.context, state, self.session, Some(backlog));
         if self.told.as_ref() != Some(&status) {
             let properties = PublishProperties {
@@ -404,6 +418,14 @@ impl Connection<'_> {
     }
 }
 
+/// Whether a refusal is about the message or about what the box may do now (MQTT 5, section 3.4.2.1).
+fn refusal(reason: PubAckReason) -> Refusal {
+    match reason {
+        PubAckReason::NotAuthorized | PubAckReason::QuotaExceeded => Refusal::NotNow,
+        other => Refusal::Message(format!("the broker refuses it: {other:?}")),
+    }
+}
+
 /// The library no longer takes messages.
 fn lost(e: rumqttc::v5::ClientError) -> Error {
     Error::new(Kind::Broker, "the connection to the broker takes no more messages").caused_by(e)
@@ -416,7 +438,7 @@ fn packet_size(offer: &Offer) -> usize {
     offer.payload.len() + offer.topic.len() + offer.content_type.len() + properties + 64
 }
 
-fn status(context: &Context, state: State, session: u64, backlog: Option<u64>) -> Status {
+fn status(context: &Context, state: State, session: u64, backlog: Option<Backlog>) -> Status {
     let plan = &context.plan;
     Status {
         state,
@@ -426,7 +448,15 @@ fn status(context: &Context, state: State, session: u64, backlog: Option<u64>) -
         model: context.model.as_ref().map(Into::into),
         runtime: context.runtime.clone(),
         cameras: plan.cameras.iter().map(|camera| camera.id.clone()).collect(),
-        backlog,
+        backlog: backlog.map(Backlog::total),
+        outbox: backlog.map(|backlog| OutboxRef {
+            oldest: backlog.oldest.map(|at| at.rfc3339(&plan.zone)),
+            unheard: backlog.unheard,
+            set_aside: backlog.set_aside,
+            bytes: backlog.bytes,
+            lost_events: backlog.lost.events,
+            lost_pictures: backlog.lost.pictures,
+        }),
     }
 }
 

@@ -44,6 +44,28 @@ pub struct Status {
     /// Messages that wait for the broker or for a subscriber; unknown, thus absent, when `offline`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backlog: Option<u64>,
+    /// More of what waits, and of what was given up; absent when `offline`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outbox: Option<OutboxRef>,
+}
+
+/// What waits on the box and what was given up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct OutboxRef {
+    /// When the oldest message that waits was written down, RFC 3339; absent when none waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "date-time"))]
+    pub oldest: Option<String>,
+    /// Messages that wait because nobody subscribes to their topic.
+    pub unheard: u64,
+    /// Messages that the broker refused for good; they are offered again when the box next starts.
+    pub set_aside: u64,
+    /// Bytes that the messages take up on the box.
+    pub bytes: u64,
+    /// Events that were given up for want of room, ever.
+    pub lost_events: u64,
+    /// Pictures that were given up for want of room, ever.
+    pub lost_pictures: u64,
 }
 
 /// What the model runs on.

@@ -32,14 +32,14 @@ pub struct PictureRecord {
 pub(super) fn record(tx: &Transaction<'_>, message: &Message) -> rusqlite::Result<()> {
     let case = message.case.as_str();
     match message.matter {
-        Matter::Event => {
+        Matter::Opened | Matter::Updated | Matter::Cleared => {
             let event = std::str::from_utf8(&message.payload)
                 .map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
             tx.prepare_cached(
-                "INSERT INTO cases (case_id, event) VALUES (?1, ?2)
-                 ON CONFLICT (case_id) DO UPDATE SET event = excluded.event",
+                "INSERT INTO cases (case_id, event, resolved) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (case_id) DO UPDATE SET event = excluded.event, resolved = excluded.resolved",
             )?
-            .execute(params![case, event])?;
+            .execute(params![case, event, message.matter == Matter::Cleared])?;
             tx.prepare_cached("DELETE FROM cases WHERE number <= (SELECT max(number) FROM cases) - ?1")?
                 .execute([MAX_CASES])?;
         }

@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use crate::case::CaseId;
+use crate::clock::CaptureTime;
 use crate::evidence::Role;
 
 /// The number of a row; rising, never used twice.
@@ -12,10 +13,35 @@ pub struct RowId(pub i64);
 /// What a message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Matter {
-    /// A case event; the payload is its JSON.
-    Event,
+    /// A case opened; the payload is the event's JSON.
+    Opened,
+    /// A case that stands changed; the payload is the event's JSON.
+    Updated,
+    /// A case cleared; the payload is the event's JSON.
+    Cleared,
     /// An evidence picture; the payload is the JPEG file.
     Picture(Role),
+}
+
+impl Matter {
+    /// What leaves first when much waits: that a case opened or cleared, then pictures, then updates.
+    fn rank(self) -> Rank {
+        match self {
+            Self::Opened | Self::Cleared => Rank::CASE,
+            Self::Picture(_) => Rank::PICTURE,
+            Self::Updated => Rank::UPDATE,
+        }
+    }
+}
+
+/// How early a row leaves, as it is stored; lower is earlier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Rank(pub(super) i64);
+
+impl Rank {
+    pub(super) const CASE: Self = Self(0);
+    pub(super) const PICTURE: Self = Self(1);
+    pub(super) const UPDATE: Self = Self(2);
 }
 
 /// A message that is to be published with QoS 1, not retained.
@@ -25,6 +51,8 @@ pub struct Message {
     pub case: CaseId,
     /// What it is.
     pub matter: Matter,
+    /// When it was written down.
+    pub recorded: CaptureTime,
     /// Where it goes.
     pub topic: String,
     /// What it says.
@@ -58,14 +86,14 @@ pub struct Offer {
 
 pub(super) fn insert(tx: &Transaction<'_>, message: &Message) -> rusqlite::Result<()> {
     let role = match message.matter {
-        Matter::Event => None,
+        Matter::Opened | Matter::Updated | Matter::Cleared => None,
         Matter::Picture(role) => Some(role.as_str()),
     };
     let properties = serde_json::to_string(&message.properties)
         .map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
     tx.prepare_cached(
-        "INSERT INTO outbox (case_id, role, topic, payload, content_type, expiry_s, properties)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "INSERT INTO outbox (case_id, role, topic, payload, content_type, expiry_s, properties, rank, recorded, size)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     )?
     .execute(params![
         message.case.as_str(),
@@ -74,21 +102,26 @@ pub(super) fn insert(tx: &Transaction<'_>, message: &Message) -> rusqlite::Resul
         message.payload,
         message.content_type,
         message.expiry_s,
-        properties
+        properties,
+        message.matter.rank().0,
+        message.recorded.nanos(),
+        (message.payload.len() + message.topic.len() + properties.len()) as i64,
     ])?;
     Ok(())
 }
 
-/// Rows that may be offered: not held back, and no event of the same case before them.
+/// Rows that may be offered: not held back, not set aside, and no event of the same case before them that may yet be
+/// offered.
 pub(super) fn due(db: &Connection, now: i64, limit: usize) -> rusqlite::Result<Vec<Offer>> {
     db.prepare_cached(
         "SELECT o.id, o.role IS NULL, o.topic, o.payload, o.content_type, o.expiry_s,
                 o.properties
          FROM outbox o LEFT JOIN temp.held h ON h.row = o.id
-         WHERE (h.until IS NULL OR h.until <= ?1)
+         WHERE o.set_aside IS NULL AND (h.until IS NULL OR h.until <= ?1)
            AND NOT EXISTS (SELECT 1 FROM outbox e
-                           WHERE e.case_id = o.case_id AND e.role IS NULL AND e.id < o.id)
-         ORDER BY o.id LIMIT ?2",
+                           WHERE e.case_id = o.case_id AND e.role IS NULL AND e.set_aside IS NULL
+                             AND e.id < o.id)
+         ORDER BY o.rank, o.id LIMIT ?2",
     )?
     .query_map(params![now, limit as i64], |row| {
         let properties: String = row.get(6)?;
@@ -119,13 +152,26 @@ pub(super) fn held(tx: &Transaction<'_>, row: RowId) -> rusqlite::Result<Option<
         .optional()
 }
 
-/// Holds `row` back until `until`.
-pub(super) fn hold(tx: &Transaction<'_>, row: RowId, since: i64, until: i64) -> rusqlite::Result<()> {
+/// Holds `row` back until `until`; `unheard` says that it is for want of a subscriber.
+pub(super) fn hold(
+    tx: &Transaction<'_>,
+    row: RowId,
+    since: i64,
+    until: i64,
+    unheard: bool,
+) -> rusqlite::Result<()> {
     tx.prepare_cached(
-        "INSERT INTO temp.held (row, since, until, times) VALUES (?1, ?2, ?3, 1)
-         ON CONFLICT (row) DO UPDATE SET until = excluded.until, times = times + 1",
+        "INSERT INTO temp.held (row, since, until, times, unheard) VALUES (?1, ?2, ?3, 1, ?4)
+         ON CONFLICT (row) DO UPDATE SET until = excluded.until, times = times + 1, unheard = excluded.unheard",
     )?
-    .execute(params![row.0, since, until])?;
+    .execute(params![row.0, since, until, unheard])?;
+    Ok(())
+}
+
+/// Sets `row` aside for `reason`: it stays on disk and is not offered until the program starts again.
+pub(super) fn set_aside(tx: &Transaction<'_>, row: RowId, reason: &str) -> rusqlite::Result<()> {
+    tx.prepare_cached("UPDATE outbox SET set_aside = ?2 WHERE id = ?1")?.execute(params![row.0, reason])?;
+    tx.prepare_cached("DELETE FROM temp.held WHERE row = ?1")?.execute([row.0])?;
     Ok(())
 }
 

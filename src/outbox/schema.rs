@@ -11,9 +11,15 @@ use crate::error::{Error, Kind, Result};
 pub(super) const SEQUENCE: &str = "sequence";
 /// Counter of connections to the broker.
 pub(super) const SESSION: &str = "session";
+/// Bytes that the rows of the queue take up; kept by triggers.
+pub(super) const BYTES: &str = "bytes";
+/// Events and pictures that were given up for want of room, ever.
+pub(super) const LOST_EVENTS: &str = "lost_events";
+pub(super) const LOST_PICTURES: &str = "lost_pictures";
 
 /// Each entry takes a file from the version of its index to the next.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
     CREATE TABLE core_state (camera TEXT PRIMARY KEY, state BLOB NOT NULL) WITHOUT ROWID;
     -- AUTOINCREMENT: the id of a row that has left is not used again.
@@ -39,7 +45,27 @@ const MIGRATIONS: &[&str] = &["
         role TEXT NOT NULL
     ) WITHOUT ROWID;
     CREATE INDEX pictures_of_case ON pictures (case_id);
-"];
+",
+    "
+    ALTER TABLE outbox ADD COLUMN rank INTEGER NOT NULL DEFAULT 0;      -- lower leaves earlier
+    ALTER TABLE outbox ADD COLUMN recorded INTEGER NOT NULL DEFAULT 0;  -- nanoseconds since 1970
+    ALTER TABLE outbox ADD COLUMN size INTEGER NOT NULL DEFAULT 0;      -- bytes that the quota counts
+    ALTER TABLE outbox ADD COLUMN set_aside TEXT;                       -- why it is no longer offered
+    UPDATE outbox SET rank = (role IS NOT NULL), size = length(payload) + length(topic) + length(properties);
+    -- Covers counting and choosing, so that neither reads payloads.
+    CREATE INDEX outbox_order ON outbox (rank, id, case_id, set_aside, recorded, size);
+    CREATE INDEX outbox_set_aside ON outbox (id) WHERE set_aside IS NOT NULL;
+    INSERT INTO counter (name, value) SELECT 'bytes', coalesce(sum(size), 0) FROM outbox;
+    CREATE TRIGGER outbox_grows AFTER INSERT ON outbox BEGIN
+        UPDATE counter SET value = value + new.size WHERE name = 'bytes';
+    END;
+    CREATE TRIGGER outbox_shrinks AFTER DELETE ON outbox BEGIN
+        UPDATE counter SET value = value - old.size WHERE name = 'bytes';
+    END;
+    ALTER TABLE cases ADD COLUMN resolved INTEGER NOT NULL DEFAULT 0;   -- its latest event is that it cleared
+    UPDATE cases SET resolved = instr(event, '\"cn.patrol.case.cleared.v1\"') > 0;
+",
+];
 
 /// Sets up the connection and brings the file to the newest version.
 pub(super) fn prepare(path: &Path, db: &mut Connection) -> Result<()> {
@@ -52,7 +78,11 @@ pub(super) fn prepare(path: &Path, db: &mut Connection) -> Result<()> {
         )
         .help("it was written by a newer gridpatrol: run that one, or set storage.dir to another folder"));
     };
-    migrate(db, missing).map_err(|e| fault(path, "write", e))
+    migrate(db, missing)
+        // What was set aside is offered again: a new start may have come with a new broker or new rights.
+        .and_then(|()| db.execute("UPDATE outbox SET set_aside = NULL WHERE set_aside IS NOT NULL", []))
+        .map_err(|e| fault(path, "write", e))?;
+    Ok(())
 }
 
 /// Durability and locking; returns the file's version.
@@ -68,23 +98,30 @@ fn settle(db: &Connection) -> rusqlite::Result<usize> {
     db.pragma_update(None, "temp_store", "MEMORY")?;
     db.execute_batch(
         "CREATE TEMP TABLE held (row INTEGER PRIMARY KEY, since INTEGER NOT NULL, until INTEGER NOT NULL,
-                                 times INTEGER NOT NULL)",
+                                 times INTEGER NOT NULL, unheard INTEGER NOT NULL)",
     )?;
     db.pragma_query_value(None, "user_version", |row| row.get::<_, u32>(0)).map(|version| version as usize)
 }
 
-fn migrate(db: &mut Connection, missing: &[&str]) -> rusqlite::Result<()> {
+/// The steps that take an empty file to `version`.
+pub(super) fn steps_to(version: usize) -> &'static [&'static str] {
+    MIGRATIONS.get(..version).unwrap_or(MIGRATIONS)
+}
+
+/// Takes the steps `missing` and notes the version that the file then has.
+pub(super) fn migrate(db: &mut Connection, missing: &[&str]) -> rusqlite::Result<()> {
     // Taken even when there is nothing to do: it finds out now whether the file can be written.
     let tx = db.transaction_with_behavior(rusqlite::TransactionBehavior::Exclusive)?;
     for step in missing {
         tx.execute_batch(step)?;
     }
-    tx.pragma_update(None, "user_version", MIGRATIONS.len() as i64)?;
+    let version: u32 = tx.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    tx.pragma_update(None, "user_version", version + missing.len() as u32)?;
     tx.commit()
 }
 
 /// The value of a counter; 0 before its first use.
-pub(super) fn counter(tx: &Transaction<'_>, name: &str) -> rusqlite::Result<u64> {
+pub(super) fn counter(tx: &Connection, name: &str) -> rusqlite::Result<u64> {
     tx.prepare_cached("SELECT coalesce(max(value), 0) FROM counter WHERE name = ?1")?
         .query_row([name], |row| row.get(0))
 }

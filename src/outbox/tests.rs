@@ -5,7 +5,8 @@ use crate::evidence::Role;
 fn event(case: &str, text: &str) -> Message {
     Message {
         case: id(case),
-        matter: Matter::Event,
+        matter: if text.ends_with("cleared") { Matter::Cleared } else { Matter::Opened },
+        recorded: CaptureTime::from_nanos(1),
         topic: format!("patrol/v1/s/b/case/g/{case}"),
         payload: text.as_bytes().to_vec(),
         content_type: "application/json".to_owned(),
@@ -74,17 +75,18 @@ fn o2_a_held_row_is_offered_again() {
     put(&outbox, vec![event("a", "opened")]);
     let now = Instant::now();
     let row = outbox.due(now, 1).unwrap()[0].row;
-    let held = outbox.hold(row, now, |times, is_picture| {
+    let held = outbox.hold(row, &Refusal::Unheard, now, |times, is_picture| {
         assert_eq!((times, is_picture), (0, false));
         Duration::from_secs(5)
     });
-    assert_eq!(held.unwrap(), Held { kept: true, times: 1 });
+    assert_eq!(held.unwrap(), Held { fate: Fate::Waits, times: 1 });
     assert!(outbox.due(now + Duration::from_secs(4), 1).unwrap().is_empty());
     let next = outbox.next_offer(now).unwrap().unwrap();
     assert_eq!(outbox.due(next, 1).unwrap().len(), 1);
     assert_eq!(outbox.next_offer(next).unwrap(), None, "it is due, not still to come");
     assert_eq!(outbox.due(now + Duration::from_secs(6), 1).unwrap()[0].row, row);
-    let again = outbox.hold(row, now, |times, _| Duration::from_secs(5 + u64::from(times)));
+    let again =
+        outbox.hold(row, &Refusal::Unheard, now, |times, _| Duration::from_secs(5 + u64::from(times)));
     assert_eq!(again.unwrap().times, 2);
     assert_eq!(outbox.backlog().unwrap().events, 1);
     outbox.delivered(&[row]).unwrap();
@@ -103,11 +105,14 @@ fn o2_a_picture_that_nobody_takes_for_a_day_is_given_up_and_an_event_is_not() {
     let mut kept = Vec::new();
     for at in [Duration::ZERO, 23 * hour, 25 * hour] {
         for row in &rows {
-            kept.push(outbox.hold(*row, start + at, |_, _| hour).unwrap().kept);
+            kept.push(outbox.hold(*row, &Refusal::Unheard, start + at, |_, _| hour).unwrap().fate);
         }
     }
-    assert_eq!(kept, [true, true, true, true, false, true]);
-    assert_eq!(outbox.backlog().unwrap(), Backlog { events: 1, pictures: 0 });
+    // In the order in which they are offered: the event, then the picture.
+    let (waits, gone) = (Fate::Waits, Fate::GivenUp);
+    assert_eq!(kept, [waits, waits, waits, waits, waits, gone]);
+    let backlog = outbox.backlog().unwrap();
+    assert_eq!((backlog.events, backlog.pictures, backlog.unheard), (1, 0, 1));
 }
 
 #[test]
@@ -119,13 +124,13 @@ fn o3_the_events_of_a_case_leave_in_order() {
     let now = Instant::now();
     assert_eq!(due_texts(&outbox, now), ["a opened", "b opened"]);
     let opened = outbox.due(now, 1).unwrap()[0].row;
-    outbox.hold(opened, now, |_, _| Duration::from_secs(60)).unwrap();
+    outbox.hold(opened, &Refusal::Unheard, now, |_, _| Duration::from_secs(60)).unwrap();
     assert_eq!(due_texts(&outbox, now), ["b opened"], "what is held back is not overtaken");
     outbox.delivered(&[opened]).unwrap();
     let due = outbox.due(now, 10).unwrap();
     let texts: Vec<bool> = due.iter().map(|offer| offer.is_text).collect();
-    assert_eq!(texts, [false, true, true], "the overview, b opened, a cleared; a picture holds up no event");
-    assert_eq!(due[2].payload, b"a cleared");
+    assert_eq!(texts, [true, true, false], "b opened, a cleared, the overview: cases before pictures");
+    assert_eq!(due[1].payload, b"a cleared");
 }
 
 #[test]
@@ -200,5 +205,54 @@ fn the_page_keeps_the_newest_thousand_cases_and_the_queue_keeps_all() {
     assert_eq!(cases.len(), 1000);
     assert_eq!(cases.last().unwrap().id, id("case-0").as_str());
     assert!(!outbox.lists_picture(&format!("{}-overview.jpg", id("first"))).unwrap());
-    assert_eq!(outbox.backlog().unwrap(), Backlog { events: 1001, pictures: 1 });
+    let backlog = outbox.backlog().unwrap();
+    assert_eq!((backlog.events, backlog.pictures), (1001, 1));
+}
+
+#[test]
+fn o2_a_row_that_is_refused_for_what_it_is_is_set_aside_and_tried_again_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let outbox = Outbox::open(folder.path()).unwrap();
+    put(&outbox, vec![event("a", "opened")]);
+    put(&outbox, vec![event("a", "cleared")]);
+    let now = Instant::now();
+    let opened = outbox.due(now, 1).unwrap()[0].row;
+    let hold = |why: &Refusal| outbox.hold(opened, why, now, |_, _| Duration::ZERO).unwrap().fate;
+    assert!((0..100).all(|_| hold(&Refusal::NotNow) == Fate::Waits), "rights may be given later");
+    let refused = Refusal::Message("PayloadFormatInvalid".to_owned());
+    assert_eq!(hold(&refused), Fate::SetAside);
+    assert_eq!(due_texts(&outbox, now), ["cleared"], "it holds up no other");
+    let backlog = outbox.backlog().unwrap();
+    assert_eq!((backlog.events, backlog.set_aside), (2, 1));
+    drop(outbox);
+    let outbox = Outbox::open(folder.path()).unwrap();
+    assert_eq!(due_texts(&outbox, Instant::now()), ["opened"], "in the order of the case again");
+}
+
+#[test]
+fn much_that_waits_leaves_with_cases_first_then_pictures_then_updates() {
+    let outbox = Outbox::in_memory().unwrap();
+    put(&outbox, vec![event("a", "a opened"), picture("a", Role::Overview)]);
+    let opened = outbox.due(Instant::now(), 1).unwrap()[0].row;
+    outbox.delivered(&[opened]).unwrap();
+    put(&outbox, vec![Message { matter: Matter::Updated, ..event("a", "a updated") }]);
+    put(&outbox, vec![event("b", "b opened")]);
+    let due = outbox.due(Instant::now(), 10).unwrap();
+    let topics: Vec<bool> = due.iter().map(|offer| offer.is_text).collect();
+    assert_eq!(topics, [true, false, true]);
+    assert_eq!((&due[0].payload[..], &due[2].payload[..]), (&b"b opened"[..], &b"a updated"[..]));
+}
+
+#[test]
+fn the_backlog_says_how_old_the_oldest_is_and_how_much_room_it_takes() {
+    let outbox = Outbox::in_memory().unwrap();
+    assert_eq!(outbox.backlog().unwrap(), Backlog::default());
+    put(&outbox, vec![Message { recorded: CaptureTime::from_nanos(70), ..event("b", "b opened") }]);
+    put(&outbox, vec![Message { recorded: CaptureTime::from_nanos(50), ..event("a", "a opened") }]);
+    let backlog = outbox.backlog().unwrap();
+    assert_eq!(backlog.oldest, Some(CaptureTime::from_nanos(50)));
+    assert!(backlog.bytes > 16 && backlog.bytes < 500, "{}", backlog.bytes);
+    let rows: Vec<RowId> = outbox.due(Instant::now(), 9).unwrap().iter().map(|offer| offer.row).collect();
+    outbox.delivered(&rows).unwrap();
+    assert_eq!(outbox.backlog().unwrap(), Backlog::default());
 }

@@ -8,7 +8,7 @@ use crate::clock::CaptureTime;
 use crate::detect::score_map::ScoreMap;
 use crate::detect::{Detection, Detector, Vocabulary};
 use crate::error::Result;
-use crate::evidence::{self, Evidence, Facts, Role};
+use crate::evidence::{self, Evidence, Facts, Pictures, Role};
 use crate::frame::Frame;
 use crate::gate::Gate;
 use crate::judge::Judge;
@@ -35,20 +35,23 @@ pub struct Chain {
     scores: Option<ScoreMap>,
     zone: TimeZone,
     views: Views,
+    pictures: Pictures,
     detections: Vec<Detection>,
     happenings: Vec<Happening>,
     looks: u64,
 }
 
 impl Chain {
-    /// The chain of `camera` on the box of `plan`, for detections labelled by `vocabulary`.
-    pub fn new(plan: &Plan, camera: &CameraPlan, vocabulary: Vocabulary) -> Self {
+    /// The chain of `camera` on the box of `plan`, for detections labelled by `vocabulary`, with `pictures` of its
+    /// cases.
+    pub fn new(plan: &Plan, camera: &CameraPlan, vocabulary: Vocabulary, pictures: Pictures) -> Self {
         Self {
             scores: camera.scores.as_ref().map(|scores| scores.map(&vocabulary)),
             judge: Judge::new(&plan.source(), camera, vocabulary),
             gate: Gate::new(camera.look_interval_s),
             zone: plan.zone.clone(),
             views: Views::new(camera),
+            pictures,
             camera: camera.clone(),
             detections: Vec::new(),
             happenings: Vec::new(),
@@ -118,7 +121,7 @@ impl Chain {
             facts: Facts {
                 time: &happening.at.rfc3339(&self.zone),
                 camera: &self.camera.name,
-                grid: rule.grid.as_str(),
+                grid: happening.case.grid.as_str(),
                 kind_zh: &rule.kind.name_zh,
                 kind_en: &rule.kind.name_en,
                 dwell_s: happening.case.dwell_s(),
@@ -131,7 +134,7 @@ impl Chain {
             Change::Updated => &[Role::Overview],
             Change::Cleared => &[Role::After],
         };
-        evidence::take(frame, roles, &view, detector)
+        self.pictures.take(frame, roles, &view, detector)
     }
 
     /// Takes a look that comes as detections, without a picture, and adds what changed to `reports`.

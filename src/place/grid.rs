@@ -43,6 +43,16 @@ impl GridId {
         if sound { Ok(Self(id.to_owned())) } else { Err(GridFault { id: id.to_owned(), profile, expected }) }
     }
 
+    /// Stands for the grid of a case that was saved before cases kept their grid. No profile accepts it.
+    pub(crate) fn unknown() -> Self {
+        Self(String::new())
+    }
+
+    /// Whether this is [`GridId::unknown`].
+    pub(crate) fn is_unknown(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The ID as written.
     pub fn as_str(&self) -> &str {
         &self.0

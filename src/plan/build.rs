@@ -8,12 +8,12 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use toml::Spanned;
 
-use super::{CameraPlan, Input, Plan, broker, model, rule};
+use super::{CameraPlan, Input, Plan, broker, ground, model, privacy, rule, storage};
 use crate::calibrate::score_file::Scores;
 use crate::case::catalog::{CATALOG, Catalog};
 use crate::config::{CameraConfig, ConfigFile};
 use crate::error::{Error, Kind, Result};
-use crate::place::is_slug;
+use crate::place::{Grids, is_slug};
 use crate::rule::Calendar;
 
 /// Looks a second where the camera does not say.
@@ -22,8 +22,8 @@ const LOOKS_PER_SECOND: f64 = 5.0;
 const DEFAULT_MODEL: &str = "models/nanodet-g-416";
 
 impl Plan {
-    /// Checks `file` and works out what it means. Reads no other files than the configuration and its score
-    /// maps, but looks whether those that it names are there.
+    /// Checks `file` and works out what it means. Reads no other files than the configuration, its score maps,
+    /// grids and grounds, but looks whether those that it names are there.
     ///
     /// # Errors
     /// [`Kind::Config`] with the line and key at fault.
@@ -64,9 +64,10 @@ impl Plan {
         }
         let calendar = (calendar(file)?, zone.clone());
         let catalog = catalog(file)?;
+        let grids = ground::grids(file)?;
         let mut cameras: Vec<CameraPlan> = Vec::new();
         for camera in &file.config.cameras {
-            let plan = camera_plan(file, camera, replay, &catalog, &calendar)?;
+            let plan = camera_plan(file, camera, replay, &catalog, &calendar, grids.as_ref())?;
             if cameras.iter().any(|known| known.id == plan.id) {
                 return Err(file.fault(
                     "camera.id",
@@ -76,20 +77,25 @@ impl Plan {
             }
             cameras.push(plan);
         }
-        let storage = file.config.storage.dir.as_deref().unwrap_or(Path::new("gridpatrol-data"));
+        // A file of detections has nothing to look at, so it needs no models.
+        let with_pictures = !matches!(replay, Some(Input::Detections(_)));
+        let folder = file.config.storage.dir.as_deref().unwrap_or(Path::new("gridpatrol-data"));
         Ok(Self {
             street: slug(file, "edge.street", &edge.street)?,
             box_id: slug(file, "edge.box", &edge.box_id)?,
             grid_profile: edge.grid_profile,
             zone,
-            model: model_folder(file, !matches!(replay, Some(Input::Detections(_))))?,
+            model: detector(file, with_pictures)?,
             runtime: runtime(file)?,
             threads: model::threads(file)?,
             providers: model::providers(file)?,
             workers: model::workers(file, cameras.len())?,
             pin: model::pin(file)?,
+            redaction: if with_pictures { privacy::redaction(file)? } else { None },
             broker: broker::plan(file)?,
-            storage: file.resolve(storage),
+            storage: file.resolve(folder),
+            outbox_bytes: storage::outbox_bytes(file)?,
+            retention: storage::retention(file)?,
             web: web(file)?,
             cameras,
         })
@@ -119,15 +125,31 @@ pub(super) fn existing(file: &ConfigFile, key: &str, path: &Spanned<PathBuf>) ->
     }
 }
 
-/// The folder of the model, which must be there if it is `wanted`.
-fn model_folder(file: &ConfigFile, wanted: bool) -> Result<PathBuf> {
-    let given = file.config.model.path.as_ref();
+/// The folder of the detector, which must be there if it is `wanted`.
+pub(super) fn detector(file: &ConfigFile, wanted: bool) -> Result<PathBuf> {
+    match model_folder(file, "model.path", file.config.model.path.as_ref(), DEFAULT_MODEL) {
+        Err(_) if !wanted => Ok(PathBuf::from(DEFAULT_MODEL)),
+        Err(e) => {
+            Err(e.help("set model.path to a folder with a model.toml; `gridpatrol models verify` checks one"))
+        }
+        found => found,
+    }
+}
+
+/// The folder of a model: `given` by `key`, or else the `usual` one beside the configuration, in the working
+/// directory or beside the program.
+pub(super) fn model_folder(
+    file: &ConfigFile,
+    key: &str,
+    given: Option<&Spanned<PathBuf>>,
+    usual: &str,
+) -> Result<PathBuf> {
     let candidates: Vec<PathBuf> = match given {
         Some(path) => vec![file.resolve(path.get_ref())],
         None => {
             let program = std::env::current_exe().ok();
-            let beside = program.as_deref().and_then(Path::parent).map(|folder| folder.join(DEFAULT_MODEL));
-            [Some(file.resolve(Path::new(DEFAULT_MODEL))), Some(PathBuf::from(DEFAULT_MODEL)), beside]
+            let beside = program.as_deref().and_then(Path::parent).map(|folder| folder.join(usual));
+            [Some(file.resolve(Path::new(usual))), Some(PathBuf::from(usual)), beside]
                 .into_iter()
                 .flatten()
                 .collect()
@@ -136,20 +158,12 @@ fn model_folder(file: &ConfigFile, wanted: bool) -> Result<PathBuf> {
     if let Some(found) = candidates.iter().find(|folder| folder.join("model.toml").is_file()) {
         return Ok(found.clone());
     }
-    if !wanted {
-        return Ok(PathBuf::from(DEFAULT_MODEL));
-    }
     let tried: Vec<String> = candidates.iter().map(|c| c.join("model.toml").display().to_string()).collect();
-    Err(file
-        .fault(
-            "model.path",
-            given.map_or(0..0, Spanned::span),
-            format!("there is no model: expected the file {}", tried.join(" or ")),
-        )
-        .help("set model.path to a folder with a model.toml; `gridpatrol models verify` checks one"))
+    let what = format!("there is no model: expected the file {}", tried.join(" or "));
+    Err(file.fault(key, given.map_or(0..0, Spanned::span), what))
 }
 
-fn runtime(file: &ConfigFile) -> Result<Option<PathBuf>> {
+pub(super) fn runtime(file: &ConfigFile) -> Result<Option<PathBuf>> {
     let Some(path) = &file.config.model.runtime else { return Ok(None) };
     let found = existing(file, "model.runtime", path)
         .map_err(|e| e.help("run `make setup`, which fetches libonnxruntime.so, and leave the key out"))?;
@@ -200,6 +214,7 @@ fn camera_plan(
     replay: Option<&Input>,
     catalog: &Arc<Catalog>,
     calendar: &(Calendar, TimeZone),
+    grids: Option<&Grids>,
 ) -> Result<CameraPlan> {
     let id = slug(file, "camera.id", &camera.id)?;
     let looks_per_second = match &camera.looks_per_second {
@@ -215,6 +230,7 @@ fn camera_plan(
         return Err(file.fault("camera.zone", camera.id.span(), what));
     }
     let scores = scores(file, camera, replay)?;
+    let terrain = ground::terrain(file, camera, grids)?;
     let mut rules = Vec::new();
     let mut names: Vec<&str> = Vec::new();
     for zone in &camera.zones {
@@ -223,7 +239,7 @@ fn camera_plan(
             return Err(file.fault("camera.zone.id", zone.id.span(), what));
         }
         names.push(zone.id.get_ref());
-        rules.extend(rule::plans(file, zone, catalog, calendar, scores.as_ref())?);
+        rules.extend(rule::plans(file, zone, catalog, calendar, scores.as_ref(), terrain.as_ref())?);
     }
     Ok(CameraPlan {
         name: camera.name.clone().unwrap_or_else(|| id.clone()),
@@ -253,7 +269,7 @@ fn scores(file: &ConfigFile, camera: &CameraConfig, replay: Option<&Input>) -> R
     Scores::read(&found).map(Some)
 }
 
-fn input(file: &ConfigFile, source: &Spanned<String>) -> Result<Input> {
+pub(super) fn input(file: &ConfigFile, source: &Spanned<String>) -> Result<Input> {
     let text = source.get_ref();
     let help = "give the path of an H.264 .mp4 file or of a folder of JPEG or PNG pictures";
     if let Some((scheme, rest)) = text.split_once("://") {

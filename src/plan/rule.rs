@@ -6,14 +6,14 @@ use jiff::tz::TimeZone;
 use toml::Spanned;
 
 use super::build::slug;
-use super::{CompanyPlan, Condition, RulePlan};
+use super::{CompanyPlan, Condition, RulePlan, ground};
 use crate::calibrate::score_file::Scores;
 use crate::case::catalog::{
     Catalog, Kind, MAX_ABSENCE_S, MAX_CLEAR_S, MAX_COUNT, MAX_DWELL_S, NEAR, RuleDefaults, RuleTerms, SCORE,
 };
 use crate::config::{ConfigFile, RuleConfig, ZoneConfig};
 use crate::error::Result;
-use crate::place::{GridId, Polygon};
+use crate::place::{Polygon, Terrain};
 use crate::rule::{Calendar, Schedule};
 
 /// All rules that are on in `zone`. Where the configuration sets no score, the threshold that `scores`
@@ -24,6 +24,7 @@ pub(super) fn plans(
     catalog: &Catalog,
     calendar: &(Calendar, TimeZone),
     scores: Option<&Scores>,
+    terrain: Option<&Arc<Terrain>>,
 ) -> Result<Vec<RulePlan>> {
     let id = slug(file, "camera.zone.id", &zone.id)?;
     let zone_kind = zone.kind.get_ref();
@@ -33,10 +34,9 @@ pub(super) fn plans(
             .fault("camera.zone.kind", zone.kind.span(), format!("`{zone_kind}` is not a kind of zone"))
             .help(format!("expected one of {}", known.join(", "))));
     }
-    let grid = GridId::parse(zone.grid.get_ref(), file.config.edge.grid_profile)
-        .map_err(|e| file.fault("camera.zone.grid", zone.grid.span(), e.to_string()))?;
     let polygon = Polygon::new(zone.polygon.get_ref().clone())
         .map_err(|e| file.fault("camera.zone.polygon", zone.polygon.span(), e.to_string()))?;
+    let site = ground::site(file, zone, &polygon, terrain)?;
     let mut kinds: Vec<&Arc<Kind>> = catalog.kinds_for_zone(zone_kind).collect();
     for named in zone.rules.keys() {
         let Some(kind) = catalog.kind(named.get_ref()) else {
@@ -71,7 +71,7 @@ pub(super) fn plans(
             }
             plans.push(RulePlan {
                 zone: id.clone(),
-                grid: grid.clone(),
+                site: site.clone(),
                 polygon: polygon.clone(),
                 kind: kind.clone(),
                 labels,

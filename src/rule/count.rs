@@ -155,6 +155,7 @@ impl Count {
             }
             None if held.last == at => {
                 let Some(since) = terms.violated_since(held.since, at) else { return };
+                let spot = terms.site.locate(self.counted.iter().map(|object| object.bbox));
                 let opened = Case {
                     id: terms.case_id(held.since, 0),
                     rule: terms.rule,
@@ -164,6 +165,9 @@ impl Count {
                     looks: held.looks,
                     hits: held.hits,
                     objects: self.counted.clone(),
+                    grid: spot.grid,
+                    grid_basis: spot.basis,
+                    position: spot.position,
                 };
                 out.push(happening(Change::Opened, at, &opened));
                 self.case = Some(opened);

@@ -261,6 +261,7 @@ impl Dwell {
                     && terms.polygon.contains(anchor.foot()) =>
                 {
                     let Some(since) = terms.violated_since(occupancy.first_seen, at) else { continue };
+                    let spot = terms.site.locate([*anchor]);
                     let opened = Case {
                         id: terms.case_id(occupancy.first_seen, *serial),
                         rule: terms.rule,
@@ -270,6 +271,9 @@ impl Dwell {
                         looks: occupancy.looks,
                         hits: occupancy.hits,
                         objects: vec![*latest],
+                        grid: spot.grid,
+                        grid_basis: spot.basis,
+                        position: spot.position,
                     };
                     out.push(happening(Change::Opened, at, &opened));
                     *case = Some(opened);

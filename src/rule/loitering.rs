@@ -231,7 +231,8 @@ impl Loitering {
             }
             let fleeting = stay.hits < KNOWN_HITS && stay.away_looks >= FLEETING_LOOKS;
             let lost = (!stay.counts || stay.guess) && stay.hidden_s > HIDDEN_S;
-            !fleeting && !lost && !(stay.away_looks >= AWAY_LOOKS && stay.away_s >= terms.clear_s)
+            let left = stay.away_looks >= AWAY_LOOKS && stay.away_s >= terms.clear_s;
+            !(fleeting || lost || left)
         });
     }
 

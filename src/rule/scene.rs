@@ -4,7 +4,7 @@ use super::company::Company;
 use crate::case::{Case, CaseId, Change, Happening, RuleIndex, same_foot};
 use crate::clock::CaptureTime;
 use crate::detect::{BBox, Detection, Label};
-use crate::place::Polygon;
+use crate::place::{Polygon, Site};
 use crate::track::{Motion, Track, Tracker};
 
 /// Share of a place that must be covered for it to count as hidden.
@@ -98,6 +98,8 @@ pub(crate) struct Sighted {
 pub(crate) struct Terms {
     pub(crate) rule: RuleIndex,
     pub(crate) polygon: Polygon,
+    /// How its cases get their grid and position.
+    pub(crate) site: Site,
     /// `labels[n]` says whether the rule is about label number `n`.
     pub(crate) labels: Vec<bool>,
     pub(crate) score: f32,
@@ -134,6 +136,7 @@ impl Terms {
 
     /// The case that opens at `at` on what was `sighted`.
     pub(crate) fn opened(&self, at: CaptureTime, sighted: Sighted, objects: Vec<Detection>) -> Case {
+        let spot = self.site.locate(objects.iter().map(|object| object.bbox));
         Case {
             id: self.case_id(sighted.began, sighted.serial),
             rule: self.rule,
@@ -143,6 +146,9 @@ impl Terms {
             looks: sighted.looks,
             hits: sighted.hits,
             objects,
+            grid: spot.grid,
+            grid_basis: spot.basis,
+            position: spot.position,
         }
     }
 

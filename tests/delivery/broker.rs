@@ -78,6 +78,10 @@ fn a_case_that_nobody_listens_for_waits_until_someone_does() {
     accept(&box1.outbox, &box1.plan, Change::Opened, &case_id(2), 1, &[]);
     assert_eq!(case_of(&other.next()), case_id(2));
     box1.wait_for_backlog(1);
+    let says_so = |message: &Received| message.json()["outbox"]["unheard"] == 1;
+    let status = watcher.until(says_so).pop().unwrap().json();
+    assert_valid(Subject::Status, &status);
+    assert!(status["outbox"]["oldest"].as_str().unwrap().starts_with("2026-11-23T15:"), "{status}");
     let late = broker.subscribe("patrol/v1/+/+/case/410102007003012/+");
     assert_eq!(case_of(&late.next()), case_id(1));
     box1.wait_for_backlog(0);

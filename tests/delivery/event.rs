@@ -24,6 +24,7 @@ fn an_event_says_what_the_contract_promises() {
         (&json["data"]["standard"]["code"], "09009"),
         (&json["data"]["standard"]["code_2013"], "04-09"),
         (&json["data"]["grid"]["scheme"], "gb-t-47678.3"),
+        (&json["data"]["grid"]["decided_by"], "zone"),
         (&json["data"]["place"]["text"], "3号院北门"),
         (&json["data"]["observed"]["first_seen"], "2026-11-23T15:47:18.250+08:00"),
         (&json["data"]["observed"]["cleared_at"], "2026-11-23T15:48:18.450+08:00"),
@@ -37,10 +38,16 @@ fn an_event_says_what_the_contract_promises() {
     ] {
         assert_eq!(said, expected);
     }
+    assert_eq!(
+        json["data"]["place"]["position"],
+        serde_json::json!({"lon": 113.6123457, "lat": 34.75, "accuracy_m": 0.4})
+    );
     assert_eq!(json["data"]["observed"]["dwell_s"], 60.0);
     assert_eq!(json["data"]["objects"][0]["score"], 0.8346);
     assert_eq!(json["data"]["objects"][0]["box"], serde_json::json!([0.41, 0.5335, 0.63, 1.0]));
-    assert_eq!(json["data"]["redaction"]["persons"], 2);
+    let redaction =
+        serde_json::json!({"persons": 2, "vehicles": 1, "faces": 2, "plates": 1, "method": "pixelate"});
+    assert_eq!(json["data"]["redaction"], redaction);
     assert_eq!(json["data"]["review"]["required"], true);
     assert!(json["data"]["observed"].get("clock_synced").is_none(), "nothing is claimed of the clock");
 }

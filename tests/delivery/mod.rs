@@ -21,7 +21,7 @@ use gridpatrol::detect::{BBox, Detection, Label, ModelIdentity, Vocabulary};
 use gridpatrol::evidence::{Evidence, Picture, Redaction, Role};
 use gridpatrol::mqtt::{self, CaseEvent, Context, Report, Tuning};
 use gridpatrol::outbox::{Outbox, Sequence};
-use gridpatrol::place::{GridId, Polygon};
+use gridpatrol::place::{GridBasis, GridId, Polygon, Position, Site};
 use gridpatrol::plan::{BrokerPlan, CameraPlan, Condition, Input, Plan, RulePlan};
 use jiff::tz::TimeZone;
 use serde_json::Value;
@@ -34,6 +34,9 @@ const STATUS: &str = "patrol/v1/410102007/box-1/status";
 const CASES: &str = "patrol/v1/410102007/+/case/+/+";
 const EVERYTHING: &str = "patrol/#";
 
+/// The grids of the two rules.
+const GRIDS: [&str; 2] = ["410102007003012", "410102007003013"];
+
 /// 2026-11-23T15:47:18.250+08:00.
 const NOON: i64 = 1_795_420_038_250_000_000;
 
@@ -43,7 +46,7 @@ fn plan(port: u16) -> Plan {
         RulePlan {
             schedule: None,
             zone: "north-kerb".to_owned(),
-            grid: GridId::parse(grid, GridProfile::GbT47678).unwrap(),
+            site: Site::of_zone(GridId::parse(grid, GridProfile::GbT47678).unwrap()),
             polygon: Polygon::new(vec![[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]]).unwrap(),
             kind: kind.clone(),
             labels: vec!["car".to_owned()],
@@ -68,8 +71,11 @@ fn plan(port: u16) -> Plan {
         providers: vec![gridpatrol::detect::Provider::Cpu],
         workers: 1,
         pin: false,
+        redaction: None,
         broker: BrokerPlan { host: "127.0.0.1".to_owned(), port, tls_ca: None, login: None },
         storage: PathBuf::new(),
+        outbox_bytes: gridpatrol::outbox::DEFAULT_QUOTA,
+        retention: Default::default(),
         web: None,
         cameras: vec![CameraPlan {
             id: "cam-05".to_owned(),
@@ -79,7 +85,7 @@ fn plan(port: u16) -> Plan {
             catalog: std::sync::Arc::clone(&CATALOG),
             look_at: Default::default(),
             scores: None,
-            rules: vec![rule("illegal_parking", "410102007003012"), rule("crowd", "410102007003013")],
+            rules: vec![rule("illegal_parking", GRIDS[0]), rule("crowd", GRIDS[1])],
         }],
     }
 }
@@ -115,6 +121,9 @@ fn happening(change: Change, case: &str, rule: usize, objects: usize) -> Happeni
             looks: 101,
             hits: 99,
             objects: vec![car; objects],
+            grid: GridId::parse(GRIDS[rule.min(1)], GridProfile::GbT47678).unwrap(),
+            grid_basis: GridBasis::Zone,
+            position: Some(Position { lon: 113.612_345_678_9, lat: 34.75, accuracy_m: Some(0.449) }),
         },
     }
 }
@@ -128,7 +137,7 @@ fn picture(role: Role) -> Picture {
 fn taken(roles: &[Role]) -> Evidence {
     Evidence::Taken {
         pictures: roles.iter().map(|role| picture(*role)).collect(),
-        redaction: Redaction { persons: 2, vehicles: 1 },
+        redaction: Redaction { persons: 2, vehicles: 1, faces: 2, plates: 1 },
     }
 }
 

@@ -6,7 +6,7 @@ use super::*;
 
 const INPUT: InputSize = InputSize { width: 64, height: 32 };
 
-/// One head of each kind for [`INPUT`], with three classes.
+/// One head of each kind for [`INPUT`], with three classes where the kind has more than one.
 fn all() -> Vec<HeadSpec> {
     let texts = [
         "kind = 'boxes_scores'\nboxes = 'b'\nscores = 's'\nproposals = 5\nclasses = 3",
@@ -20,6 +20,8 @@ fn all() -> Vec<HeadSpec> {
          corners = 'yxyx'\nunit = 'normalised'\nfirst_class = 1",
         "kind = 'ssd'\nboxes = 'b'\nclass_ids = 'c'\nscores = 's'\nproposals = 7\nclasses = 3\n\
          corners = 'xyxy'\nunit = 'pixels'",
+        "kind = 'centerface'\nheatmap = 'h'\nscale = 's'\noffset = 'o'",
+        "kind = 'retinaface'\nboxes = 'b'\nscores = 's'",
     ];
     texts.map(|text| toml::from_str(text).unwrap_or_else(|e| panic!("{text}: {e}"))).to_vec()
 }

@@ -7,6 +7,7 @@ use super::*;
 use crate::clock::CaptureTime;
 use crate::config::ConfigFile;
 use crate::detect::{BBox, Detection, ModelIdentity, Vocabulary};
+use crate::evidence::Pictures;
 use crate::plan::Plan;
 
 /// Longest wait for what must happen; over means that it never will.
@@ -115,7 +116,7 @@ impl Stage {
 
     fn pool(&self) -> Pool {
         let folder = tempfile::tempdir().unwrap();
-        let mut text = "edge = { street = \"1\", box = \"b\" }\n".to_owned();
+        let mut text = "edge = { street = \"1\", box = \"b\" }\nprivacy.pictures = false\n".to_owned();
         for camera in 1..=4 {
             text += &format!(
                 "[[camera]]\nid = \"c{camera}\"\nsource = \".\"\nlooks_per_second = 60.0\n\
@@ -129,7 +130,10 @@ impl Stage {
         );
         let plan = Plan::new(&ConfigFile::parse(&folder.path().join("edge.toml"), text).unwrap()).unwrap();
         let cameras = plan.cameras.iter().zip(&self.mailboxes).map(|(camera, mailbox)| {
-            WorkerCamera::new(Chain::new(&plan, camera, Vocabulary::default()), mailbox.clone())
+            WorkerCamera::new(
+                Chain::new(&plan, camera, Vocabulary::default(), Pictures::Off),
+                mailbox.clone(),
+            )
         });
         Pool::new(cameras.collect(), self.bell.clone())
     }

@@ -1,0 +1,47 @@
+//! How much room the box may take on its disk.
+
+use std::time::Duration;
+
+use toml::Spanned;
+
+use crate::config::ConfigFile;
+use crate::error::Result;
+use crate::evidence::Retention;
+use crate::outbox;
+
+const MIB: u64 = 1 << 20;
+const SECONDS_A_DAY: u64 = 24 * 3600;
+
+/// Most bytes of messages that wait.
+pub(super) fn outbox_bytes(file: &ConfigFile) -> Result<u64> {
+    megabytes(file, "outbox_mb", file.config.storage.outbox_mb.as_ref(), outbox::DEFAULT_QUOTA)
+}
+
+/// Limits of the evidence folder.
+pub(super) fn retention(file: &ConfigFile) -> Result<Retention> {
+    let storage = &file.config.storage;
+    let default = Retention::default();
+    let bytes = megabytes(file, "evidence_mb", storage.evidence_mb.as_ref(), default.bytes)?;
+    let keep = match &storage.evidence_days {
+        None => default.keep,
+        Some(days) if (1..=3650).contains(days.get_ref()) => {
+            Duration::from_secs(days.get_ref() * SECONDS_A_DAY)
+        }
+        Some(days) => {
+            let what = format!("{} days: expected 1 to 3650", days.get_ref());
+            return Err(file.fault("storage.evidence_days", days.span(), what));
+        }
+    };
+    Ok(Retention { keep, bytes })
+}
+
+fn megabytes(file: &ConfigFile, key: &str, given: Option<&Spanned<u64>>, default: u64) -> Result<u64> {
+    match given {
+        None => Ok(default),
+        Some(mb) if (16..=1_000_000).contains(mb.get_ref()) => Ok(mb.get_ref() * MIB),
+        Some(mb) => {
+            let what = format!("{} MB: expected 16 to 1000000", mb.get_ref());
+            Err(file.fault(&format!("storage.{key}"), mb.span(), what))
+        }
+    }
+}
