@@ -18,7 +18,7 @@ help: ## List the targets
 setup: ## Fetch ONNX Runtime (pinned) and check the build tools; does nothing the second time
 	@scripts/setup.sh
 
-test-setup: ## The same, and what the tests need: mosquitto, cargo-deny
+test-setup: ## The same, and what the tests need: mosquitto, ffmpeg, an RTSP server, cargo-deny
 	@scripts/setup.sh test
 
 openvino: ## Fetch an ONNX Runtime with OpenVINO (pinned, opt-in, Intel CPUs)

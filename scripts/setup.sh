@@ -162,11 +162,27 @@ install_deny() {
     rm -rf .setup/build
 }
 
+serves_rtsp() {
+    /usr/bin/python3 - >/dev/null 2>&1 <<'PY'
+import gi
+gi.require_version("GstRtspServer", "1.0")
+from gi.repository import Gst, GstRtspServer
+Gst.init(None)
+parts = "qtdemux tsdemux h264parse h265parse rtph264pay rtph265pay".split()
+raise SystemExit(not all(Gst.ElementFactory.find(part) for part in parts))
+PY
+}
+
 check_test_tools() {
     PATH=$PATH:/usr/sbin:/sbin
     cargo fmt --version >/dev/null 2>&1 || die 'rustfmt is missing; run: rustup component add rustfmt'
     cargo clippy --version >/dev/null 2>&1 || die 'clippy is missing; run: rustup component add clippy'
     { have mosquitto && have mosquitto_sub; } || install_mosquitto
+    have ffmpeg || install 'ffmpeg, which makes the clips of the tests, is' ffmpeg
+    # Debian's own Python: GStreamer's bindings are made for it alone.
+    serves_rtsp || install 'the RTSP server that the tests talk to is' python3-gi gir1.2-gst-rtsp-server-1.0 \
+        gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
+    serves_rtsp || die 'the RTSP server of the tests does not start; try: /usr/bin/python3 tests/support/rtsp_server.py 8554'
     install_deny
 }
 
@@ -217,7 +233,7 @@ elif ! right_hash "$ORT/libonnxruntime.so" "$ORT_SHA256"; then
 fi
 if [ "$want" = test ]; then
     check_test_tools
-    say "ready for tests: cargo $cargo_version, $runtime, mosquitto, cargo-deny $DENY_VERSION"
+    say "ready for tests: cargo $cargo_version, $runtime, mosquitto, ffmpeg, an RTSP server, cargo-deny $DENY_VERSION"
 elif [ "$want" = arm64 ]; then
     install_arm64_tools
     ARCH=aarch64 ORT=.setup/onnxruntime-aarch64 ORT_SHA256=$AARCH64_SHA256

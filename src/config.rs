@@ -123,10 +123,6 @@ pub struct EdgeConfig {
     /// Time zone of messages and captions, an IANA name. Default `Asia/Shanghai`.
     #[schemars(with = "Option<String>")]
     pub timezone: Option<Spanned<String>>,
-    /// A catalogue of the site's own, which adds kinds of case or changes those that there are: a TOML file of
-    /// the form of the built-in one, which `gridpatrol kinds --toml` prints.
-    #[schemars(with = "Option<PathBuf>")]
-    pub catalog: Option<Spanned<PathBuf>>,
     /// GeoJSON file with the grids of the street as polygons: a FeatureCollection of Polygon or MultiPolygon in
     /// WGS 84 or CGCS2000, each with its grid's ID in the property `grid_key`. The cases of a camera with `ground`
     /// then belong to the grid in which they stand.
@@ -134,6 +130,10 @@ pub struct EdgeConfig {
     pub grids: Option<Spanned<PathBuf>>,
     /// The property that holds a grid's ID in `grids`. Default `grid`.
     pub grid_key: Option<String>,
+    /// A catalogue of the site's own, which adds kinds of case or changes those that there are: a TOML file of
+    /// the form of the built-in one, which `gridpatrol kinds --toml` prints.
+    #[schemars(with = "Option<PathBuf>")]
+    pub catalog: Option<Spanned<PathBuf>>,
     /// How strictly grid IDs are checked. Default `opaque`.
     #[serde(default)]
     pub grid_profile: GridProfile,
@@ -272,10 +272,21 @@ pub struct CameraConfig {
     pub id: Spanned<String>,
     /// Where it stands, in words, as grid workers know it. Default: the id.
     pub name: Option<String>,
-    /// What to watch: the path of an H.264 MP4 file, played at its own speed, or of a folder of JPEG or PNG
-    /// pictures.
+    /// What to watch: a live camera as `rtsp://host[:554]/path`, without user name or password; the path of an H.264
+    /// or H.265 MP4 file, played at its own speed; or a folder of JPEG or PNG pictures.
     #[schemars(with = "String")]
     pub source: Spanned<String>,
+    /// User name, if the camera wants one.
+    pub username: Option<String>,
+    /// File whose first line is the camera's password.
+    #[schemars(with = "Option<PathBuf>")]
+    pub password_file: Option<Spanned<PathBuf>>,
+    /// Environment variable that holds the camera's password, in place of `password_file`.
+    #[schemars(with = "Option<String>")]
+    pub password_env: Option<Spanned<String>>,
+    /// Which pictures of a live camera are decoded. Default `auto`.
+    #[serde(default)]
+    pub decode: Decode,
     /// How many looks a second are taken. Default 5.
     #[schemars(with = "Option<f64>")]
     pub looks_per_second: Option<Spanned<f64>>,
@@ -292,6 +303,21 @@ pub struct CameraConfig {
     /// What is watched for where.
     #[serde(default, rename = "zone")]
     pub zones: Vec<ZoneConfig>,
+}
+
+/// Which pictures of a live camera are decoded. Key pictures, which cameras send each second or few, cost a
+/// fraction of all; they are enough to see what stays.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Decode {
+    /// Key pictures while no rule in force needs movement and they come at least each 4 s, else all that looks
+    /// need.
+    #[default]
+    Auto,
+    /// Key pictures, however seldom they come.
+    Key,
+    /// All that looks need.
+    All,
 }
 
 /// What part of the picture a look examines. The model sees a picture at the size of its input, in which far

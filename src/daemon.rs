@@ -23,8 +23,9 @@ use crate::evidence::{Evidence, Pictures, Store};
 use crate::mqtt::{self, Report as EventReport, RuntimeRef, Tuning};
 use crate::outbox::{Message, Outbox};
 use crate::pipeline::{Bell, Capture, Chain, Mailbox, Moment, Pace, Pool, Report, WorkerCamera};
-use crate::plan::{CameraPlan, Plan};
+use crate::plan::{CameraPlan, Input, Plan};
 use crate::shutdown::Shutdown;
+use crate::source::Link;
 use crate::web;
 
 /// Seconds of capture time after which a camera's state is stored although nothing happened. A crash loses at
@@ -91,6 +92,8 @@ pub struct Daemon {
     pub progress: Arc<Progress>,
     /// Its outbox.
     pub outbox: Arc<Outbox>,
+    /// How its live cameras are doing.
+    pub links: Vec<Arc<Link>>,
 }
 
 impl Daemon {
@@ -136,12 +139,17 @@ impl Daemon {
         let bell = Arc::new(Bell::default());
         let mut cameras = Vec::new();
         let mut captures = Vec::new();
+        let mut links = Vec::new();
         for camera in &plan.cameras {
             let chain = resumed(&plan, camera, (vocabulary.clone(), pictures.clone()), &outbox)?;
             let start = start_time(&chain, clock.now());
             let mailbox = Arc::new(Mailbox::default());
-            let (bell, shutdown) = (bell.clone(), shutdown.clone());
-            captures.push(Capture::start(camera, start, options.pace, mailbox.clone(), bell, shutdown)?);
+            let link = Arc::new(Link::new(&camera.id, start));
+            if matches!(camera.input, Input::Live(_)) {
+                links.push(link.clone());
+            }
+            let (post, shutdown) = ((mailbox.clone(), bell.clone()), shutdown.clone());
+            captures.push(Capture::start(camera, start, options.pace, post, link, shutdown)?);
             cameras.push(WorkerCamera::new(chain, mailbox));
         }
         let progress = Arc::new(Progress::default());
@@ -163,7 +171,7 @@ impl Daemon {
             let outbox = outbox.clone();
             runtime.spawn(async move { mqtt::run(context, outbox, shutdown.requested()).await })
         };
-        Ok(Self { shutdown, worker, captures, runtime, session, progress, outbox })
+        Ok(Self { shutdown, worker, captures, runtime, session, progress, outbox, links })
     }
 
     /// Whether all inputs are at their end and looked at, or the worker failed.

@@ -20,6 +20,11 @@ impl Gate {
         self.next = Some(last.plus_seconds(self.interval_s));
     }
 
+    /// What [`Gate::admit`] would say, without taking the look.
+    pub fn would_admit(&self, at: CaptureTime) -> bool {
+        self.clone().admit(at)
+    }
+
     /// Whether the frame captured at `at` is to be looked at. The pattern is kept when frames come a little
     /// late, and started anew after a gap.
     pub fn admit(&mut self, at: CaptureTime) -> bool {

@@ -8,7 +8,8 @@ use jiff::tz::TimeZone;
 
 use crate::calibrate::score_file::Scores;
 use crate::case::catalog::{Catalog, Kind as CaseKind};
-use crate::config::{GridProfile, LookAt};
+use crate::clock::CaptureTime;
+use crate::config::{Decode, GridProfile, LookAt};
 use crate::detect::{Provider, Setup};
 use crate::evidence::Retention;
 use crate::place::{Polygon, Site};
@@ -18,6 +19,7 @@ mod broker;
 mod build;
 pub(crate) mod ground;
 mod labels;
+mod live;
 mod model;
 mod privacy;
 mod rule;
@@ -101,6 +103,8 @@ pub struct CameraPlan {
     pub look_interval_s: f64,
     /// The kinds of case, and which labels count as one class group.
     pub catalog: Arc<Catalog>,
+    /// Which pictures of a live camera are decoded.
+    pub decode: Decode,
     /// What part of the picture a look examines.
     pub look_at: LookAt,
     /// What its detector's scores are worth; `None` takes them as they are.
@@ -112,12 +116,32 @@ pub struct CameraPlan {
 /// What a camera watches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
-    /// An H.264 MP4 file.
+    /// A camera on the network.
+    Live(LivePlan),
+    /// An H.264 or H.265 MP4 file.
     Video(PathBuf),
     /// A folder of JPEG or PNG pictures.
     Pictures(PathBuf),
     /// A JSONL file of detections, one look a line.
     Detections(PathBuf),
+}
+
+/// How to reach a camera on the network. Knows where a password lies and never what it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LivePlan {
+    /// `rtsp://host[:port]/path`, without credentials.
+    pub url: String,
+    /// User name, and where its password lies.
+    pub login: Option<(String, Secret)>,
+}
+
+/// Where a secret lies. It is read when it is needed, so that it can be changed while the program runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Secret {
+    /// The first line of a file.
+    File(PathBuf),
+    /// An environment variable.
+    Environment(String),
 }
 
 /// One rule in one zone.
@@ -183,6 +207,27 @@ pub struct CompanyPlan {
     pub near: f32,
     /// Whether it must be there; otherwise it must not.
     pub wanted: bool,
+}
+
+impl RulePlan {
+    /// Whether it judges how things move, so that looks must follow each other closely. Rules about what stays do
+    /// with a look each few seconds.
+    pub fn needs_motion(&self) -> bool {
+        match self.condition {
+            Condition::Standing | Condition::Count(_) | Condition::Cluster { .. } => false,
+            Condition::Presence | Condition::Loitering => true,
+        }
+    }
+}
+
+impl CameraPlan {
+    /// Whether any rule that is in force at `at` needs movement.
+    pub fn needs_motion(&self, at: CaptureTime) -> bool {
+        let in_force = |rule: &RulePlan| {
+            rule.schedule.as_ref().is_none_or(|schedule| schedule.in_force_since(at).is_some())
+        };
+        self.rules.iter().any(|rule| rule.needs_motion() && in_force(rule))
+    }
 }
 
 impl Plan {

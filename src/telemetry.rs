@@ -12,8 +12,9 @@ const FILTER: &str = "GRIDPATROL_LOG";
 
 /// Starts logging to standard error: warnings and our own information by default, more with `verbose`.
 pub fn start(verbose: bool) {
-    // The demo's broker calls every closed connection an error.
-    let level = if verbose { "info,gridpatrol=debug" } else { "warn,gridpatrol=info,rumqttd=off" };
+    // The demo's broker calls every closed connection an error. What retina warns of, the camera's state says.
+    let level =
+        if verbose { "info,gridpatrol=debug" } else { "warn,gridpatrol=info,retina=error,rumqttd=off" };
     let filter = EnvFilter::try_from_env(FILTER).unwrap_or_else(|_| EnvFilter::new(level));
     let started = tracing_subscriber::fmt()
         .with_env_filter(filter)

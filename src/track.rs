@@ -24,6 +24,9 @@ const SURE: f32 = 0.40;
 const MARGIN: f32 = 0.25;
 /// Least IoU of grown boxes for a match.
 const LEAST_OVERLAP: f32 = 0.15;
+/// Least IoU of the boxes themselves for a match to a track that stands still: it is where it was. Without this a
+/// bus that stops in front of a parked car takes over its track, and is then believed to have always been there.
+const LEAST_AT_REST: f32 = 0.3;
 /// A track that was not seen for so long is given up, in seconds, if it also missed [`LOST_LOOKS`] looks.
 const LOST_S: f64 = 2.0;
 /// The same for a track that stands still: what stands behind a passing bus is still there.
@@ -232,13 +235,19 @@ impl Tracker {
             if track.last_seen == at {
                 continue;
             }
-            let expected = grown(&track.bbox());
+            let expected = track.bbox();
+            let at_rest = track.motion == Motion::Still;
             for (column, &d) in self.free.iter().enumerate() {
-                if groups[d] == track.group && detections[d].bbox.is_sound() {
-                    let overlap = expected.iou(&grown(&detections[d].bbox));
-                    if overlap >= LEAST_OVERLAP {
-                        self.assignment.set(row, column, overlap);
-                    }
+                let seen = &detections[d].bbox;
+                if groups[d] != track.group || !seen.is_sound() {
+                    continue;
+                }
+                if at_rest && expected.iou(seen) < LEAST_AT_REST {
+                    continue;
+                }
+                let overlap = grown(&expected).iou(&grown(seen));
+                if overlap >= LEAST_OVERLAP {
+                    self.assignment.set(row, column, overlap);
                 }
             }
         }

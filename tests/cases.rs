@@ -8,7 +8,8 @@ use gridpatrol::judge::Judge;
 use gridpatrol::look::{Look, View};
 use gridpatrol::plan::{Input, Plan};
 
-use crate::scene::score::{Score, judge, plan, play, score};
+use crate::scene::play::{judge, plan, play};
+use crate::scene::score::{Score, score};
 use crate::scene::world::Scene;
 use crate::scene::{Dice, Noise, street};
 

@@ -44,7 +44,7 @@ pub fn load(labels: &Labels, inputs: &[Input], path: &Path) -> Result<Vec<Labell
         }
         let file = inputs.iter().find_map(|input| match input {
             Input::Pictures(folder) => picture.picture.find(folder),
-            Input::Video(_) | Input::Detections(_) => None,
+            Input::Live(_) | Input::Video(_) | Input::Detections(_) => None,
         });
         let file = file.ok_or_else(|| {
             wrong(format!("the picture {} is in no folder that --from names", picture.picture))

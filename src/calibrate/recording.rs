@@ -107,9 +107,10 @@ fn candidates(inputs: &[Input], say: &mut dyn FnMut(&str)) -> Result<(Vec<Candid
     Ok((candidates, played))
 }
 
-/// The file or folder of `input`.
+/// The file or folder of `input`, or the address of a camera.
 pub fn place(input: &Input) -> PathBuf {
     match input {
+        Input::Live(live) => PathBuf::from(&live.url),
         Input::Video(path) | Input::Pictures(path) | Input::Detections(path) => path.clone(),
     }
 }

@@ -4,6 +4,7 @@ pub mod catalog;
 mod lifecycle;
 pub(crate) mod occupancy;
 mod slot;
+mod trial;
 
 pub use lifecycle::{Case, CaseId, Change, Happening, RuleIndex};
 pub(crate) use occupancy::LONGEST_STEP_S;

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::CaptureTime;
 
 /// The belief never exceeds this: a place that was occupied for days must still clear.
-const MOST: f32 = 6.0;
+const MOST: f32 = 12.0;
 /// Belief from which a case may open: 20 to 1.
 pub(crate) const SURE_OCCUPIED: f32 = 3.0;
 /// Belief at which a place counts as empty: 1 to 20.
@@ -32,8 +32,9 @@ pub(crate) const LONGEST_STEP_S: f64 = 5.0;
 /// Empty time is also held against the longest stretch in which the object was missed before it was found
 /// again, times this: what hid once for ten seconds is not gone after ten.
 const GAP_FACTOR: f64 = 2.0;
-/// Least empty time from which a place may be doubted, in seconds.
-const DOUBT_S: f64 = 3.0;
+/// Least empty time from which a place may be doubted, in seconds: a car needs longer than that to leave a place
+/// and another one to get into it.
+const DOUBT_S: f64 = 5.0;
 /// How many times the usual time between two hits is much longer than usual.
 const USUAL_FACTOR: f64 = 5.0;
 /// Longest wait that the previous line can ask for, in seconds.
@@ -119,8 +120,7 @@ impl Occupancy {
             self.empty_s += at.seconds_since(last).clamp(0.0, LONGEST_STEP_S);
         }
         self.last_judged = Some(at);
-        let loss = ((1.0 - self.detection_rate()) / (1.0 - FALSE_ALARM)).ln();
-        self.log_odds = (self.log_odds + loss).max(-MOST);
+        self.log_odds = (self.log_odds + self.loss()).max(-MOST);
     }
 
     /// The place could not be seen on this look.
@@ -128,9 +128,19 @@ impl Occupancy {
         self.last_judged = None;
     }
 
-    /// Whether the place is more likely empty than not, by what was seen of it for some time.
+    /// Whether the place was seen empty for long enough for another object to have taken it.
     pub(crate) fn is_doubted(&self) -> bool {
-        self.log_odds <= 0.0 && self.misses >= 3 && self.empty_s >= DOUBT_S
+        self.misses >= 3 && self.empty_s >= DOUBT_S
+    }
+
+    /// How much the looks since the last hit speak for an empty place, in natural log-odds.
+    pub(crate) fn emptiness(&self) -> f32 {
+        self.misses as f32 * -self.loss()
+    }
+
+    /// What a miss changes, in natural log-odds.
+    fn loss(&self) -> f32 {
+        ((1.0 - self.detection_rate()) / (1.0 - FALSE_ALARM)).ln()
     }
 
     /// Whether nothing was found for more than `least_s` until `at`, and for much longer than is usual here: a

@@ -10,7 +10,7 @@ use crate::detect::{Detector as _, OnnxDetector, RuntimeReport};
 use crate::error::{Error, Kind, Result};
 use crate::evidence::Pictures;
 use crate::place::grids::Overlap;
-use crate::plan::{Condition, Plan, ground};
+use crate::plan::{Condition, Input, Plan, ground};
 use crate::source;
 
 /// Check a configuration, its model and its inputs without running it.
@@ -37,7 +37,13 @@ pub fn run(args: &Args) -> Result<()> {
     plan.check_scores(detector.identity())?;
     let redaction = Pictures::open(&plan)?.models();
     for camera in &plan.cameras {
-        source::open(&camera.input, CaptureTime::default(), 1.0)?;
+        if let Input::Live(live) = &camera.input {
+            if let Some((_, secret)) = &live.login {
+                secret.read()?;
+            }
+        } else {
+            source::open(&camera.input, CaptureTime::default(), 1.0)?;
+        }
     }
     let name = &detector.identity().name;
     let runtime = detector.session().runtime();

@@ -167,7 +167,7 @@ fn summary(looks: u64, accepted: u64, counts: &Counts, folder: &Folder) -> Resul
 fn length_s(plan: &Plan) -> Option<f64> {
     let lengths = plan.cameras.iter().filter_map(|camera| match &camera.input {
         Input::Video(_) => source::open(&camera.input, SystemClock.now(), 1.0).ok()?.duration_s(),
-        Input::Pictures(_) | Input::Detections(_) => None,
+        Input::Live(_) | Input::Pictures(_) | Input::Detections(_) => None,
     });
     lengths.reduce(f64::max)
 }

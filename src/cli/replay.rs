@@ -80,7 +80,7 @@ pub fn run(args: &Args) -> Result<()> {
     let mut replay = Replay::start(args, &mut plan)?;
     match &replay.plan.cameras[0].input {
         Input::Detections(path) => replay.detections(path)?,
-        Input::Video(_) | Input::Pictures(_) => replay.frames(args.fps)?,
+        Input::Live(_) | Input::Video(_) | Input::Pictures(_) => replay.frames(args.fps)?,
     }
     replay.finish()
 }
@@ -112,7 +112,7 @@ impl<'a> Replay<'a> {
     fn start(args: &Args, plan: &'a mut Plan) -> Result<Self> {
         let detector = match &plan.cameras[0].input {
             Input::Detections(_) => None,
-            Input::Video(_) | Input::Pictures(_) => {
+            Input::Live(_) | Input::Video(_) | Input::Pictures(_) => {
                 let detector = OnnxDetector::with(&Model::load(&plan.model)?, &plan.setup())?;
                 plan.check_labels(detector.vocabulary(), &detector.identity().name)?;
                 plan.check_scores(detector.identity())?;

@@ -9,6 +9,7 @@ use h264_reader::nal::sps::{ChromaFormat, FrameMbsFlags, SeqParameterSet};
 use h264_reader::rbsp::{BitReader, decode_nal};
 use rusty_h264_decoder::Decoder as Library;
 
+use super::nal::next_nal;
 use super::{Decoder, fits, resize};
 use crate::error::{Error, Kind, Result};
 use crate::frame::{Frame, Layout, Matrix};
@@ -59,21 +60,6 @@ impl H264 {
             decoder.parameters.extend_from_slice(set);
         }
         Ok(decoder)
-    }
-
-    /// Whether other pictures may be predicted from the picture in `unit` (`nal_ref_idc` above 0). A unit
-    /// that cannot be read counts as one that others need.
-    /// `length_size` as for [`H264::with_lengths`].
-    pub fn is_reference(unit: &[u8], length_size: usize) -> bool {
-        let mut rest = unit;
-        while let Ok(Some(nal)) = next_nal(&mut rest, length_size) {
-            if let Some(first) = nal.first()
-                && matches!(first & 31, 1..=5)
-            {
-                return first >> 5 & 3 > 0;
-            }
-        }
-        true
     }
 
     /// Reads what is needed from a NAL unit before the library sees it.
@@ -181,22 +167,6 @@ impl Decoder for H264 {
     }
 }
 
-/// Cuts the next NAL unit off `rest`.
-fn next_nal<'a>(rest: &mut &'a [u8], length_size: usize) -> Result<Option<&'a [u8]>> {
-    if rest.is_empty() {
-        return Ok(None);
-    }
-    let split = rest.split_at_checked(length_size).and_then(|(length, body)| {
-        let length = length.iter().fold(0_usize, |sum, byte| sum << 8 | usize::from(*byte));
-        body.split_at_checked(length)
-    });
-    let Some((nal, after)) = split else {
-        return Err(fault("a NAL unit is longer than the picture it belongs to"));
-    };
-    *rest = after;
-    Ok(Some(nal))
-}
-
 fn crop(from: &[u8], stride: usize, to: &mut Vec<u8>, width: usize, height: usize) {
     resize(to, width * height);
     for (row, source) in to.chunks_exact_mut(width).zip(from.chunks_exact(stride)) {
@@ -243,13 +213,5 @@ mod tests {
         let error = H264::with_lengths(4, [&nal[..]]).map(|_| ()).unwrap_err();
         assert_eq!(error.kind(), Kind::Camera);
         assert!(error.to_string().contains("parameter set"), "{error}");
-    }
-
-    #[test]
-    fn a_unit_that_others_are_predicted_from_is_told_from_one_that_can_be_lost() {
-        assert!(H264::is_reference(&[0, 0, 0, 2, 0x41, 0], 4));
-        assert!(!H264::is_reference(&[0, 0, 0, 2, 0x01, 0], 4));
-        assert!(!H264::is_reference(&[0, 0, 0, 1, 0x06, 0, 0, 0, 2, 0x01, 0], 4), "SEI first");
-        assert!(H264::is_reference(&[0, 0, 0, 9, 0x01, 0], 4), "unreadable");
     }
 }

@@ -2,11 +2,15 @@
 //! [`Decoder`] in one file, which bounds what it is fed and turns its panics into errors.
 
 mod h264;
+mod h265;
 mod jpeg;
+mod nal;
 
 pub use h264::H264;
+pub use h265::H265;
 pub use jpeg::Jpeg;
 pub(crate) use jpeg::from_rgb;
+pub use nal::{Access, Codec};
 
 use crate::error::Result;
 use crate::frame::Frame;
@@ -23,6 +27,25 @@ pub trait Decoder: Send {
     /// [`Kind::Camera`](crate::error::Kind::Camera) when the unit cannot be decoded; `frame` is then not to be
     /// used. The next unit may be decoded all the same.
     fn decode(&mut self, unit: &[u8], frame: &mut Frame) -> Result<bool>;
+
+    /// Says that units were left out: the next one is a key picture, and nothing before it may be used.
+    fn restart(&mut self) {}
+}
+
+/// A decoder of `codec` for units whose NAL units have `length_size` bytes of length in front; `parameter_sets` are
+/// those that the units do not carry.
+///
+/// # Errors
+/// As [`H264::with_lengths`] and [`H265::with_lengths`].
+pub fn video<'a>(
+    codec: Codec,
+    length_size: usize,
+    parameter_sets: impl IntoIterator<Item = &'a [u8]>,
+) -> Result<Box<dyn Decoder>> {
+    Ok(match codec {
+        Codec::H264 => Box::new(H264::with_lengths(length_size, parameter_sets)?),
+        Codec::H265 => Box::new(H265::with_lengths(length_size, parameter_sets)?),
+    })
 }
 
 /// Whether a picture of `width` by `height` can become a [`Frame`]: at least 2 by 2, at most [`MAX_PIXELS`].

@@ -1,5 +1,7 @@
 //! The capture thread of one camera: decodes and posts, at the pace that the input has.
 
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -11,12 +13,14 @@ use super::mailbox::Mailbox;
 use crate::clock::CaptureTime;
 use crate::error::{Error, Kind, Result};
 use crate::frame::Frame;
-use crate::plan::CameraPlan;
+use crate::plan::{CameraPlan, Input, LivePlan};
 use crate::shutdown::Shutdown;
-use crate::source::{self, Next};
+use crate::source::{self, Link, Next, RtspSource, Source as _};
 
 /// Pictures a second in a folder of pictures.
 const PICTURES_PER_SECOND: f64 = 1.0;
+/// How long a live camera rests after a fault of the program, so that a fault that repeats does not eat the box.
+const RESTART: Duration = Duration::from_secs(2);
 
 /// How fast a recorded input is played.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -33,7 +37,7 @@ pub struct Capture {
 
 impl Capture {
     /// Starts watching `camera` from capture time `start`. Frames go to `mailbox`; `bell` rings for each
-    /// one.
+    /// one. A recording ends; a live camera goes on until `shutdown`, and says in `link` how it is doing.
     ///
     /// # Errors
     /// When the thread cannot be started.
@@ -41,8 +45,8 @@ impl Capture {
         camera: &CameraPlan,
         start: CaptureTime,
         pace: Pace,
-        mailbox: Arc<Mailbox>,
-        bell: Arc<Bell>,
+        (mailbox, bell): (Arc<Mailbox>, Arc<Bell>),
+        link: Arc<Link>,
         shutdown: Shutdown,
     ) -> Result<Self> {
         let camera = camera.clone();
@@ -50,7 +54,15 @@ impl Capture {
             .name(format!("capture {}", camera.id))
             .spawn(move || {
                 let _end = EndOnDrop { mailbox: &mailbox, bell: &bell };
-                match play(&camera, start, pace, &mailbox, &bell, &shutdown) {
+                let post = |frame: &mut Frame| {
+                    mailbox.post(frame);
+                    bell.ring();
+                };
+                let played = match &camera.input {
+                    Input::Live(live) => watch(&camera, live, start, &link, post, &shutdown),
+                    _ => play(&camera, start, pace, post, &shutdown),
+                };
+                match played {
                     Ok(()) if shutdown.is_requested() => {}
                     Ok(()) => info!(camera = camera.id, "The input is at its end."),
                     // One camera is lost, the others go on.
@@ -82,12 +94,12 @@ impl Drop for EndOnDrop<'_> {
     }
 }
 
+/// Plays a recording.
 fn play(
     camera: &CameraPlan,
     start: CaptureTime,
     pace: Pace,
-    mailbox: &Mailbox,
-    bell: &Bell,
+    post: impl Fn(&mut Frame),
     shutdown: &Shutdown,
 ) -> Result<()> {
     let mut source = source::open(&camera.input, start, PICTURES_PER_SECOND)?;
@@ -98,10 +110,48 @@ fn play(
         if shutdown.wait_for(due.saturating_sub(began.elapsed())) {
             return Ok(());
         }
-        mailbox.post(&mut frame);
-        bell.ring();
+        post(&mut frame);
     }
     Ok(())
+}
+
+/// Watches a live camera until stopping is asked for, whatever happens.
+fn watch(
+    camera: &CameraPlan,
+    live: &LivePlan,
+    start: CaptureTime,
+    link: &Arc<Link>,
+    post: impl Fn(&mut Frame),
+    shutdown: &Shutdown,
+) -> Result<()> {
+    let began = Instant::now();
+    let last = Cell::new(start);
+    loop {
+        // The next source's time goes on where that of the last one was, should there be more than one.
+        let start = start.plus_seconds(began.elapsed().as_secs_f64()).max(last.get().plus_seconds(0.001));
+        let mut source = RtspSource::new(camera, live, start, link.clone(), shutdown.clone())?;
+        let ended = catch_unwind(AssertUnwindSafe(|| -> Result<()> {
+            let mut frame = Frame::default();
+            while source.next(&mut frame)? == Next::Frame {
+                last.set(frame.captured);
+                post(&mut frame);
+            }
+            Ok(())
+        }));
+        match ended {
+            Ok(Ok(())) => {}
+            Ok(Err(e)) => {
+                error!(camera = camera.id, "The camera's source failed and starts anew: {}", chain(&e))
+            }
+            Err(_) => error!(
+                camera = camera.id,
+                "The camera's source panicked and starts anew; this is a fault of the program."
+            ),
+        }
+        if shutdown.wait_for(RESTART) {
+            return Ok(());
+        }
+    }
 }
 
 /// An error with everything underneath it, in one line.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use toml::Spanned;
 
-use super::{CameraPlan, Input, Plan, broker, ground, model, privacy, rule, storage};
+use super::{CameraPlan, Input, Plan, broker, ground, live, model, privacy, rule, storage};
 use crate::calibrate::score_file::Scores;
 use crate::case::catalog::{CATALOG, Catalog};
 use crate::config::{CameraConfig, ConfigFile};
@@ -48,6 +48,16 @@ impl Plan {
         Ok(plan)
     }
 
+    /// The kinds of case of `file`: the built-in ones, with the site's own on top.
+    ///
+    /// # Errors
+    /// [`Kind::Config`] with file, line and key at fault.
+    pub fn catalog(file: &ConfigFile) -> Result<Arc<Catalog>> {
+        let Some(path) = &file.config.edge.catalog else { return Ok(Arc::clone(&CATALOG)) };
+        let found = existing(file, "edge.catalog", path)?;
+        Catalog::clone(&CATALOG).extended_by(&found).map(Arc::new)
+    }
+
     /// Builds a plan; `replay` takes the place of every camera's source.
     fn build(file: &ConfigFile, replay: Option<&Input>) -> Result<Self> {
         let edge = &file.config.edge;
@@ -63,7 +73,7 @@ impl Plan {
             return Err(file.fault("camera", 0..0, "there is no camera: expected at least one [[camera]]"));
         }
         let calendar = (calendar(file)?, zone.clone());
-        let catalog = catalog(file)?;
+        let catalog = Self::catalog(file)?;
         let grids = ground::grids(file)?;
         let mut cameras: Vec<CameraPlan> = Vec::new();
         for camera in &file.config.cameras {
@@ -183,13 +193,6 @@ fn web(file: &ConfigFile) -> Result<Option<SocketAddr>> {
     Ok(Some(address))
 }
 
-/// The kinds of case: the built-in ones, with the site's own on top.
-fn catalog(file: &ConfigFile) -> Result<Arc<Catalog>> {
-    let Some(path) = &file.config.edge.catalog else { return Ok(Arc::clone(&CATALOG)) };
-    let found = existing(file, "edge.catalog", path)?;
-    Catalog::clone(&CATALOG).extended_by(&found).map(Arc::new)
-}
-
 /// Days off and made-up workdays as the configuration lists them.
 fn calendar(file: &ConfigFile) -> Result<Calendar> {
     let days = |key: &str, list: &[Spanned<String>]| {
@@ -243,9 +246,10 @@ fn camera_plan(
     }
     Ok(CameraPlan {
         name: camera.name.clone().unwrap_or_else(|| id.clone()),
-        input: replay.map_or_else(|| input(file, &camera.source), |input| Ok(input.clone()))?,
+        input: replay.map_or_else(|| input(file, camera), |input| Ok(input.clone()))?,
         look_interval_s: 1.0 / looks_per_second,
         catalog: Arc::clone(catalog),
+        decode: camera.decode,
         look_at: camera.look_at,
         scores,
         rules,
@@ -269,21 +273,18 @@ fn scores(file: &ConfigFile, camera: &CameraConfig, replay: Option<&Input>) -> R
     Scores::read(&found).map(Some)
 }
 
-pub(super) fn input(file: &ConfigFile, source: &Spanned<String>) -> Result<Input> {
+pub(super) fn input(file: &ConfigFile, camera: &CameraConfig) -> Result<Input> {
+    let source = &camera.source;
     let text = source.get_ref();
-    let help = "give the path of an H.264 .mp4 file or of a folder of JPEG or PNG pictures";
-    if let Some((scheme, rest)) = text.split_once("://") {
-        if rest.contains('@') {
-            let what = "user name and password do not belong in the address";
-            return Err(file.secret_fault("camera.source", source.span(), what).help(help));
-        }
-        let what = format!("`{scheme}` sources are not supported in this version");
-        return Err(file.fault("camera.source", source.span(), what).help(help));
+    if text.contains("://") {
+        return live::plan(file, camera).map(Input::Live);
     }
+    live::no_login(file, camera)?;
+    let help = "give rtsp://host/path, or the path of an .mp4 file or of a folder of JPEG or PNG pictures";
     let path = file.resolve(Path::new(text));
     match Input::at(&path) {
         Some(input @ (Input::Video(_) | Input::Pictures(_))) => Ok(input),
-        Some(Input::Detections(_)) => Err(file
+        Some(Input::Live(_) | Input::Detections(_)) => Err(file
             .fault("camera.source", source.span(), "a file of detections cannot be watched live")
             .help("play it with `gridpatrol replay --input`")),
         None => {

@@ -156,7 +156,7 @@ impl<'a> Viewpoint<'a> {
 
     /// What the camera watches.
     pub(crate) fn input(&self) -> Result<Input> {
-        input(self.file, &self.camera.source)
+        input(self.file, self.camera)
     }
 
     /// Folder of the detector's model.

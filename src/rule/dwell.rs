@@ -24,7 +24,7 @@ const PART: f32 = 0.2;
 /// An object that shows whole where only a part of it was known: the share of the anchor in its box.
 const KNOWN_PART: f32 = 0.85;
 /// IoU with the anchor from which a view shows the whole object.
-const WHOLE: f32 = 0.55;
+const WHOLE: f32 = 0.75;
 /// A place without a case that nothing was found in for this long, hidden or not, may have changed hands: what
 /// is found then is on trial. An open case is not put to that trial, since a camera that was nudged meanwhile
 /// would give every one of them a second case.
@@ -105,21 +105,18 @@ impl Dwell {
             let slot = &mut self.slots[row];
             let lost = slot.case.is_none() && slot.occupancy.was_lost(scene.at, BLIND_TRIAL_S);
             if lost || slot.occupancy.is_doubted() {
-                slot.suspect(scene.at);
+                slot.suspect(scene.at, slot.occupancy.emptiness());
             }
             let seen = &detection.bbox;
-            if seen.iou(&slot.anchor) >= WHOLE {
+            if seen.iou(&slot.anchor) >= WHOLE || scene.is_settled_in_front(&slot.anchor, slot.group) {
                 slot.last_whole = scene.at;
             }
-            let whole = !scene.hides(&slot.anchor, slot.group, slot.last_whole);
+            let shown = scene.shown_edges(&slot.anchor, slot.group);
             sight(slot, scene.at, terms, detection.score);
             slot.latest = detection;
             placed[column] = true;
             found[row] = true;
-            if !whole {
-                continue;
-            }
-            if let Identity::Other(since) = slot.settle(&detection.bbox) {
+            if let Identity::Other(since) = slot.settle(&detection.bbox, shown) {
                 out.extend(slot.case.iter().map(|case| happening(Change::Cleared, scene.at, case)));
                 slot.hand_over(self.next_serial, scene.at, since);
                 self.next_serial += 1;

@@ -20,6 +20,14 @@ const IN_FRONT: f32 = 0.15;
 /// Longest time for which an object may have been in its place before the tracker says that it is still, in
 /// seconds.
 const SETTLING_S: f64 = 3.0;
+/// Something that is not known to stand still and was missed for longer than this has passed on, in seconds.
+const PASSED_S: f64 = 1.0;
+/// Something that has stood still for so long is part of the view, in seconds: longer than a bus waits.
+const FIXTURE_S: f64 = 300.0;
+/// Width of the strip along an edge that tells if the edge shows, as a share of the box …
+const EDGE: f32 = 0.15;
+/// … and the share of that strip from which it does not.
+const CUT: f32 = 0.3;
 /// IoU from which a box is taken to be the object of a place itself.
 const SAME: f32 = 0.5;
 /// Share of a place from which a box counts as covering all of it.
@@ -62,16 +70,60 @@ impl Scene<'_> {
     /// hidden on this look by something nearer to the camera. Tracks that were missed on this look hide too: without that, a
     /// bus that the detector loses for one look would make everything behind it look gone.
     pub(crate) fn hides(&self, anchor: &BBox, group: u16, last_whole: CaptureTime) -> bool {
-        self.tracker.tracks().iter().any(|track| {
+        self.in_front(anchor, group).any(|(track, cover)| {
+            let least = if was_beside(track, last_whole) { HIDDEN_BY_NEIGHBOUR } else { HIDDEN };
+            anchor.covered_by(&cover) >= least
+        })
+    }
+
+    /// Which edges of the object at `anchor` can be seen on this look (x1, y1, x2, y2): those that nothing nearer
+    /// to the camera cuts off. What stood in front all along is part of how the object usually looks.
+    pub(crate) fn shown_edges(&self, anchor: &BBox, group: u16) -> [bool; 4] {
+        let (w, h) = (EDGE * anchor.width(), EDGE * anchor.height());
+        let strips = [
+            BBox { x2: anchor.x1 + w, ..*anchor },
+            BBox { y2: anchor.y1 + h, ..*anchor },
+            BBox { x1: anchor.x2 - w, ..*anchor },
+            BBox { y1: anchor.y2 - h, ..*anchor },
+        ];
+        let mut shown = [true; 4];
+        for (track, cover) in self.in_front(anchor, group) {
+            if self.is_fixture(track) {
+                continue;
+            }
+            for (shown, strip) in shown.iter_mut().zip(&strips) {
+                *shown &= strip.covered_by(&cover) < CUT;
+            }
+        }
+        shown
+    }
+
+    /// Whether all that hides the place `anchor` has stood there for so long that it is part of the view.
+    pub(crate) fn is_settled_in_front(&self, anchor: &BBox, group: u16) -> bool {
+        let mut hiding = self.in_front(anchor, group).filter(|(_, cover)| anchor.covered_by(cover) >= HIDDEN);
+        hiding.all(|(track, _)| self.is_fixture(track))
+    }
+
+    fn is_fixture(&self, track: &Track) -> bool {
+        track.motion == Motion::Still && self.at.seconds_since(track.resting_since) >= FIXTURE_S
+    }
+
+    /// Tracks that stand or pass nearer to the camera than the place `anchor`, with where they are. Not the
+    /// place's own object.
+    fn in_front(&self, anchor: &BBox, group: u16) -> impl Iterator<Item = (&Track, BBox)> {
+        let (anchor, at) = (*anchor, self.at);
+        self.tracker.tracks().iter().filter_map(move |track| {
+            if track.motion != Motion::Still && at.seconds_since(track.last_seen) > PASSED_S {
+                return None;
+            }
             let cover = track.bbox();
             // Its own object, seen whole where only a part of it made the anchor, included.
             let own = track.group == group
                 && track.motion != Motion::Moving
-                && (cover.iou(anchor) >= SAME
-                    || (anchor.covered_by(&cover) >= ALL && same_foot(anchor, &cover)));
-            let in_front = cover.y2 >= anchor.y2 - IN_FRONT * anchor.height();
-            let least = if was_beside(track, last_whole) { HIDDEN_BY_NEIGHBOUR } else { HIDDEN };
-            !own && in_front && anchor.covered_by(&cover) >= least
+                && (cover.iou(&anchor) >= SAME
+                    || (anchor.covered_by(&cover) >= ALL && same_foot(&anchor, &cover)));
+            let nearer = cover.y2 >= anchor.y2 - IN_FRONT * anchor.height();
+            (!own && nearer).then_some((track, cover))
         })
     }
 }

@@ -2,11 +2,15 @@
 
 mod detections;
 mod images;
+mod link;
 mod mp4;
+mod rtsp;
 mod video;
 
 pub use detections::DetectionsFile;
 pub use images::{PictureReader, PicturesSource};
+pub use link::{Link, LinkState, Phase};
+pub use rtsp::RtspSource;
 pub use video::Mp4Source;
 
 use crate::clock::CaptureTime;
@@ -39,6 +43,11 @@ pub trait Source: Send {
     fn skipped(&self) -> u64 {
         0
     }
+
+    /// Whether it plays at the pace of the world, so that the caller must not slow it down.
+    fn is_live(&self) -> bool {
+        false
+    }
 }
 
 /// Opens a video file or a folder of pictures, whose first frame is taken to be captured at `start`. `fps` is
@@ -46,9 +55,11 @@ pub trait Source: Send {
 ///
 /// # Errors
 /// [`Kind::Camera`] when the input is not there or not usable; [`Kind::Usage`] for a file of detections, which
-/// holds no frames.
+/// holds no frames, and for a live camera, which is an [`RtspSource`].
 pub fn open(input: &Input, start: CaptureTime, fps: f64) -> Result<Box<dyn Source>> {
     match input {
+        Input::Live(live) => Err(Error::new(Kind::Usage, format!("{} is live, not recorded", live.url))
+            .help("give an .mp4 file or a folder of JPEG or PNG pictures")),
         Input::Video(path) => Ok(Box::new(Mp4Source::open(path, start)?)),
         Input::Pictures(folder) => Ok(Box::new(PicturesSource::open(folder, start, fps)?)),
         Input::Detections(path) => {

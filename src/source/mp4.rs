@@ -11,6 +11,7 @@ use std::path::Path;
 use re_mp4::{Mp4, StsdBoxContent};
 
 use super::unusable;
+use crate::decode::Codec;
 use crate::error::{Error, Result};
 
 /// Most pictures in one file: over 22 hours at 50 a second.
@@ -33,7 +34,7 @@ pub(super) struct Sample {
     pub(super) key: bool,
 }
 
-/// The H.264 track of a file.
+/// The video track of a file.
 #[derive(Debug)]
 pub(super) struct Track {
     /// In the order of decoding; never empty.
@@ -44,7 +45,9 @@ pub(super) struct Track {
     pub(super) duration_s: f64,
     /// Bytes of each NAL unit's length.
     pub(super) length_size: usize,
-    /// Sequence then picture parameter sets, without start codes.
+    /// What codes its pictures.
+    pub(super) codec: Codec,
+    /// Parameter sets in the order of activation, without start codes.
     pub(super) parameter_sets: Vec<Vec<u8>>,
 }
 
@@ -52,7 +55,7 @@ pub(super) struct Track {
 ///
 /// # Errors
 /// [`Kind::Camera`](crate::error::Kind::Camera) when the file cannot be read, is no MP4 file, has no H.264
-/// track or is cut short.
+/// or H.265 track or is cut short.
 pub(super) fn read(path: &Path) -> Result<(File, Track)> {
     let unreadable = |e| unusable(path, "cannot be read").caused_by(e);
     let mut file = File::open(path).map_err(unreadable)?;
@@ -80,17 +83,17 @@ pub(super) fn read(path: &Path) -> Result<(File, Track)> {
 
 fn track(path: &Path, mp4: &Mp4, size: u64) -> Result<Track> {
     let help = "re-encode it, e.g. `ffmpeg -i IN -c:v libx264 -pix_fmt yuv420p -an OUT.mp4`";
-    let avc = mp4.tracks().values().find_map(|track| match &track.trak(mp4).mdia.minf.stbl.stsd.contents {
-        StsdBoxContent::Avc1(entry) => Some((track, &entry.avcc.contents)),
-        _ => None,
-    });
-    let Some((track, avcc)) = avc else {
+    let video = mp4
+        .tracks()
+        .values()
+        .find_map(|track| Some((track, coding(&track.trak(mp4).mdia.minf.stbl.stsd.contents)?)));
+    let Some((track, (codec, length_size, parameter_sets))) = video else {
         let codecs: Vec<String> = mp4.tracks().values().filter_map(|track| track.codec_string(mp4)).collect();
         let found = if codecs.is_empty() { "nothing known".to_owned() } else { codecs.join(", ") };
-        return Err(unusable(path, format!("there is no H.264 track in it, but {found}")).help(help));
+        return Err(unusable(path, format!("there is no H.264 or H.265 track in it, but {found}")).help(help));
     };
     if track.samples.is_empty() || track.timescale == 0 {
-        return Err(unusable(path, "its H.264 track has no pictures").help(help));
+        return Err(unusable(path, "its video track has no pictures").help(help));
     }
     let mut samples = Vec::with_capacity(track.samples.len());
     for (at, sample) in track.samples.iter().enumerate() {
@@ -109,21 +112,40 @@ fn track(path: &Path, mp4: &Mp4, size: u64) -> Result<Track> {
             key: sample.is_sync,
         });
     }
-    let parameter_sets = avcc.sequence_parameter_sets.iter().chain(&avcc.picture_parameter_sets);
     Ok(Track {
         samples,
         timescale: track.timescale as f64,
         duration_s: track.duration as f64 / track.timescale as f64,
-        length_size: usize::from(avcc.length_size_minus_one & 3) + 1,
-        parameter_sets: parameter_sets.map(|set| set.bytes.clone()).collect(),
+        length_size,
+        codec,
+        parameter_sets,
     })
+}
+
+/// What a sample entry says of its codec: bytes of a NAL unit's length, and parameter sets.
+fn coding(entry: &StsdBoxContent) -> Option<(Codec, usize, Vec<Vec<u8>>)> {
+    match entry {
+        StsdBoxContent::Avc1(entry) => {
+            let avcc = &entry.avcc.contents;
+            let sets = avcc.sequence_parameter_sets.iter().chain(&avcc.picture_parameter_sets);
+            let sets = sets.map(|set| set.bytes.clone()).collect();
+            Some((Codec::H264, usize::from(avcc.length_size_minus_one & 3) + 1, sets))
+        }
+        StsdBoxContent::Hvc1(entry) | StsdBoxContent::Hev1(entry) => {
+            let hvcc = &entry.hvcc.contents;
+            let sets =
+                hvcc.arrays.iter().flat_map(|array| &array.nalus).map(|set| set.data.clone()).collect();
+            Some((Codec::H265, usize::from(hvcc.length_size_minus_one & 3) + 1, sets))
+        }
+        _ => None,
+    }
 }
 
 fn refused(path: &Path, what: &str, seen: &Seen) -> Error {
     let (what, help) = if seen.ftyp {
         (format!("the MP4 file is broken or cut short: {what}"), "copy or record the file again")
     } else {
-        ("this is not an MP4 file".to_owned(), "give the path of an H.264 .mp4 file")
+        ("this is not an MP4 file".to_owned(), "give the path of an H.264 or H.265 .mp4 file")
     };
     unusable(path, what).help(help)
 }

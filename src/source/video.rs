@@ -13,21 +13,21 @@ use std::path::{Path, PathBuf};
 use super::mp4::{self, Track};
 use super::{Next, Source, about, unusable};
 use crate::clock::CaptureTime;
-use crate::decode::{Decoder, H264};
+use crate::decode::{self, Access, Decoder};
 use crate::error::{Error, Result};
 use crate::frame::Frame;
 
 /// Most pictures waiting for an earlier one to be decoded: the largest picture buffer of H.264 (ITU-T H.264
-/// A.3.1). A file that needs more is broken; its pictures are then shown early.
+/// A.3.1) and of H.265 (ITU-T H.265 A.4.2). A file that needs more is broken; its pictures are then shown early.
 const MAX_WAITING: usize = 16;
 
-/// An H.264 MP4 file. A frame's capture time is the start given to [`Mp4Source::open`] plus the time at which
+/// An H.264 or H.265 MP4 file. A frame's capture time is the start given to [`Mp4Source::open`] plus the time at which
 /// the file shows it.
 pub struct Mp4Source {
     path: PathBuf,
     file: File,
     track: Track,
-    decoder: H264,
+    decoder: Box<dyn Decoder>,
     start: CaptureTime,
     /// The next sample to decode.
     at: usize,
@@ -44,6 +44,8 @@ pub struct Mp4Source {
     first_fault: Option<Error>,
     /// A picture that others are predicted from was lost: nothing is to be trusted until the next key picture.
     broken: bool,
+    /// The last key picture came after such a loss, so the pictures that are shown before it cannot be decoded.
+    leading_lost: bool,
 }
 
 impl Mp4Source {
@@ -52,11 +54,11 @@ impl Mp4Source {
     ///
     /// # Errors
     /// [`Kind::Camera`](crate::error::Kind::Camera), with the path, when the file is empty, cut short or no MP4
-    /// file, or has no H.264 track of 8-bit 4:2:0 progressive video.
+    /// file, or has no H.264 or H.265 track of 4:2:0 progressive video that can be decoded here.
     pub fn open(path: &Path, start: CaptureTime) -> Result<Self> {
         let (file, track) = mp4::read(path)?;
         let sets = track.parameter_sets.iter().map(Vec::as_slice);
-        let decoder = H264::with_lengths(track.length_size, sets).map_err(|e| about(path, &e))?;
+        let decoder = decode::video(track.codec, track.length_size, sets).map_err(|e| about(path, &e))?;
         let mut earliest: Vec<i64> = track.samples.iter().map(|sample| sample.shown).collect();
         for at in (1..earliest.len()).rev() {
             earliest[at - 1] = earliest[at - 1].min(earliest[at]);
@@ -77,6 +79,7 @@ impl Mp4Source {
             skipped: 0,
             first_fault: None,
             broken: true,
+            leading_lost: true,
         })
     }
 
@@ -94,9 +97,19 @@ impl Mp4Source {
             .seek(SeekFrom::Start(sample.offset))
             .and_then(|_| self.file.read_exact(&mut self.unit))
             .map_err(|e| unusable(&self.path, "cannot be read further").caused_by(e))?;
-        if self.broken && !sample.key {
+        let access = Access::of(self.track.codec, &self.unit, self.track.length_size);
+        // The file's own word counts too: it marks what this program does not know as a key picture.
+        let key = sample.key || access.is_some_and(|access| access.key);
+        let leading = access.is_some_and(|access| access.leading);
+        if self.broken && !key || self.leading_lost && leading {
             self.skipped += 1;
             return Ok(());
+        }
+        if key {
+            self.leading_lost = self.broken;
+            if self.broken {
+                self.decoder.restart();
+            }
         }
         let mut frame = self.spare.pop().unwrap_or_default();
         match self.decoder.decode(&self.unit, &mut frame) {
@@ -108,7 +121,8 @@ impl Mp4Source {
             Err(e) => {
                 self.spare.push(frame);
                 self.skipped += 1;
-                self.broken |= sample.key || H264::is_reference(&self.unit, self.track.length_size);
+                // A unit that cannot be read counts as one that others need.
+                self.broken |= key || access.is_none_or(|access| !access.disposable);
                 tracing::debug!(path = %self.path.display(), sample = self.at - 1, error = %e, "Skipped a picture.");
                 self.first_fault.get_or_insert(e);
             }

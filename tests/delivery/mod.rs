@@ -15,7 +15,7 @@ use gridpatrol::case::catalog::CATALOG;
 use gridpatrol::case::{Case, CaseId, Change, Happening, RuleIndex};
 use gridpatrol::cli::schema::{Subject, of};
 use gridpatrol::clock::CaptureTime;
-use gridpatrol::config::GridProfile;
+use gridpatrol::config::{Decode, GridProfile};
 use gridpatrol::demo;
 use gridpatrol::detect::{BBox, Detection, Label, ModelIdentity, Vocabulary};
 use gridpatrol::evidence::{Evidence, Picture, Redaction, Role};
@@ -81,6 +81,7 @@ fn plan(port: u16) -> Plan {
             id: "cam-05".to_owned(),
             name: "3号院北门".to_owned(),
             input: Input::Video(PathBuf::new()),
+            decode: Decode::Auto,
             look_interval_s: 0.2,
             catalog: std::sync::Arc::clone(&CATALOG),
             look_at: Default::default(),

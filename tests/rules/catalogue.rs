@@ -9,6 +9,8 @@ use gridpatrol::detect::Vocabulary;
 use gridpatrol::error::Error;
 use gridpatrol::plan::{Input, Plan};
 
+use crate::support::program::gridpatrol_ok;
+
 use super::watch::{Thing, Watch, camera, configuration, person, standing};
 
 /// The plan of a site with a catalogue of its own.
@@ -238,4 +240,27 @@ fn a_rule_that_counts_keeps_to_its_schedule() {
     let mut late = Watch::over("gathering", rule);
     late.see(215.0, &[]).see(100.0, &crowd);
     assert_eq!(late.story(), []);
+}
+
+#[test]
+fn the_kinds_are_listed_for_people_and_for_scripts_with_those_of_the_site() {
+    let said = gridpatrol_ok(&["kinds"]);
+    assert!(said.contains("roadside_stall  占道经营  Roadside stall  [09006]"), "{said}");
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("site.toml"), GEESE).unwrap();
+    let config = folder.path().join("edge.toml");
+    let text =
+        configuration("green", "").replace("box = \"box-1\"", "box = \"box-1\", catalog = \"site.toml\"");
+    std::fs::write(&config, text).unwrap();
+    let said = gridpatrol_ok(&["kinds", "--json", "--config", config.to_str().unwrap()]);
+    let said: serde_json::Value = serde_json::from_str(&said).unwrap();
+    let of = |slug: &str| {
+        said["kinds"].as_array().unwrap().iter().find(|kind| kind["slug"] == slug).unwrap().clone()
+    };
+    assert_eq!(of("geese")["code"], "06038");
+    assert_eq!(of("crowd")["code"], serde_json::Value::Null);
+    assert_eq!(of("intrusion")["rule"]["presence"]["dwell_s"], 2.0);
+    // What is printed can be read again as a site's catalogue.
+    std::fs::write(folder.path().join("site.toml"), gridpatrol_ok(&["kinds", "--toml"])).unwrap();
+    gridpatrol_ok(&["kinds", "--config", config.to_str().unwrap()]);
 }

@@ -1,0 +1,90 @@
+//! Files as sources: every picture as ffmpeg decodes it, in the order of showing, and no ghosts after damage.
+
+use std::path::Path;
+
+use gridpatrol::clock::CaptureTime;
+use gridpatrol::frame::Frame;
+use gridpatrol::source::{Mp4Source, Next, Source as _};
+
+use super::media::{clip, decoded_by_ffmpeg};
+
+/// A clip with B-frames and open groups of pictures: leading pictures follow its later key pictures.
+const HEVC: &str = "-f lavfi -i testsrc2=size=322x182:rate=25 -t 4 -c:v libx265 -pix_fmt yuv420p \
+    -x265-params log-level=error:keyint=20:min-keyint=20:open-gop=1:bframes=3";
+
+fn hevc() -> std::path::PathBuf {
+    clip("open-gop-hevc.mp4", HEVC)
+}
+
+/// All pictures of `path`, one after the other, and how many were skipped.
+fn played(path: &Path) -> (Vec<u8>, Vec<CaptureTime>, u64) {
+    let mut source = Mp4Source::open(path, CaptureTime::default()).unwrap();
+    let (mut frame, mut all, mut times) = (Frame::default(), Vec::new(), Vec::new());
+    while source.next(&mut frame).unwrap() == Next::Frame {
+        for plane in [&frame.y, &frame.u, &frame.v] {
+            all.extend_from_slice(plane);
+        }
+        times.push(frame.captured);
+    }
+    (all, times, source.skipped())
+}
+
+#[test]
+fn h265_is_decoded_bit_for_bit_as_ffmpeg_does_and_in_the_order_of_showing() {
+    let path = hevc();
+    let (ours, times, skipped) = played(&path);
+    assert_eq!((times.len(), skipped), (100, 0));
+    assert!(times.is_sorted(), "{times:?}");
+    assert!(ours == decoded_by_ffmpeg(&path), "pictures differ");
+}
+
+#[test]
+fn h265_of_ten_bits_comes_out_with_eight() {
+    let path = clip(
+        "ten-bit-hevc.mp4",
+        "-f lavfi -i testsrc2=size=320x180:rate=25 -t 0.4 -c:v libx265 -pix_fmt yuv420p10le \
+         -x265-params log-level=error",
+    );
+    let (ours, times, _) = played(&path);
+    assert_eq!(times.len(), 10);
+    let theirs = decoded_by_ffmpeg(&path);
+    assert_eq!(ours.len(), theirs.len());
+    // ffmpeg dithers on the way to 8 bits.
+    let worst = ours.iter().zip(&theirs).map(|(a, b)| a.abs_diff(*b)).max();
+    assert!(worst.is_some_and(|worst| worst <= 2), "{worst:?}");
+}
+
+#[test]
+fn a_damaged_picture_of_h265_is_left_out_with_all_that_need_it() {
+    let whole = std::fs::read(hevc()).unwrap();
+    let reference = decoded_by_ffmpeg(&hevc());
+    let size = 322 * 182 * 3 / 2;
+    let known: std::collections::HashSet<&[u8]> = reference.chunks_exact(size).collect();
+    let slices = slices(&whole);
+    for at in [1, 7, 30, 63].map(|n| slices[n]) {
+        let mut bytes = whole.clone();
+        // The header of the slice.
+        bytes[at + 2..at + 12].fill(0x5a);
+        let file = tempfile::Builder::new().suffix(".mp4").tempfile().unwrap();
+        std::fs::write(file.path(), &bytes).unwrap();
+        let (ours, times, skipped) = played(file.path());
+        assert!(skipped > 0 && times.len() > 50, "{} shown, {skipped} skipped", times.len());
+        assert_eq!(times.len() + skipped as usize, 100);
+        let ghosts = ours.chunks_exact(size).filter(|picture| !known.contains(*picture)).count();
+        assert_eq!(ghosts, 0, "damage at byte {at}");
+    }
+}
+
+/// Where the coded slices in the MP4 file `bytes` begin.
+fn slices(bytes: &[u8]) -> Vec<usize> {
+    let mdat = bytes.windows(4).position(|name| name == b"mdat").unwrap();
+    let end = mdat - 4 + u32::from_be_bytes(bytes[mdat - 4..mdat].try_into().unwrap()) as usize;
+    let (mut at, mut slices) = (mdat + 4, Vec::new());
+    while at < end {
+        if bytes[at + 4] >> 1 & 63 < 32 {
+            slices.push(at + 4);
+        }
+        at += 4 + u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
+    }
+    slices
+}
