@@ -380,7 +380,7 @@ fn a_rule_goes_without_default_labels_that_the_model_lacks_but_not_without_any()
     assert_eq!(plan["cameras"][0]["rules"][0]["labels"], serde_json::json!(["car"]));
     for (zone, reasons) in [
         (format!("{KERB}rule.illegal_parking.labels = [\"car\", \"truck\"]\n"), vec!["no label `truck`"]),
-        (KERB.replace("no_parking", "public_area"), vec!["none of the labels couch", "[classes]"]),
+        (KERB.replace("no_parking", "bins"), vec!["none of the labels bin overflow", "[classes]"]),
     ] {
         let zone = zone.replace("rule.illegal_parking.dwell_s = 2\n", "");
         let said = check(&zone);

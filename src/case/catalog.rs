@@ -13,9 +13,12 @@ pub(crate) use self::file::{
     MAX_ABSENCE_S, MAX_CLEAR_S, MAX_COOL_DOWN_S, MAX_COUNT, MAX_DWELL_S, NEAR, SCORE,
 };
 
+/// The catalogue built into the program, as it is written.
+pub const TEXT: &str = include_str!("catalog.toml");
+
 /// The catalogue built into the program.
 pub static CATALOG: LazyLock<Arc<Catalog>> = LazyLock::new(|| {
-    let parsed = Catalog::default().extended(Path::new("catalog.toml"), include_str!("catalog.toml"));
+    let parsed = Catalog::default().extended(Path::new("catalog.toml"), TEXT);
     Arc::new(parsed.expect("the built-in catalogue is tested to parse"))
 });
 

@@ -8,6 +8,7 @@ pub mod capture_usb;
 pub mod check;
 pub mod demo;
 pub mod detect;
+pub mod kinds;
 pub mod models;
 pub mod replay;
 pub mod run;
@@ -64,6 +65,8 @@ pub enum Verb {
     Models(models::Args),
     /// Measure what a look costs on this box, and how many cameras that makes.
     Bench(bench::Args),
+    /// List the kinds of case, with their codes, zones and rules.
+    Kinds(kinds::Args),
     /// Print a JSON Schema.
     Schema(schema::Args),
     /// Become a program that ends with this one.
@@ -91,6 +94,7 @@ impl Cli {
             Verb::Calibrate(args) => calibrate::run(&args),
             Verb::Models(args) => models::run(&args),
             Verb::Bench(args) => bench::run(&args),
+            Verb::Kinds(args) => kinds::run(&args),
             Verb::Schema(args) => schema::run(&args),
             Verb::RunChild(args) => run_child::run(&args),
             #[cfg(feature = "usb")]

@@ -48,6 +48,16 @@ impl Plan {
         Ok(plan)
     }
 
+    /// The kinds of case of `file`: the built-in ones, with the site's own on top.
+    ///
+    /// # Errors
+    /// [`Kind::Config`] with file, line and key at fault.
+    pub fn catalog(file: &ConfigFile) -> Result<Arc<Catalog>> {
+        let Some(path) = &file.config.edge.catalog else { return Ok(Arc::clone(&CATALOG)) };
+        let found = existing(file, "edge.catalog", path)?;
+        Catalog::clone(&CATALOG).extended_by(&found).map(Arc::new)
+    }
+
     /// Builds a plan; `replay` takes the place of every camera's source.
     fn build(file: &ConfigFile, replay: Option<&Input>) -> Result<Self> {
         let edge = &file.config.edge;
@@ -63,7 +73,7 @@ impl Plan {
             return Err(file.fault("camera", 0..0, "there is no camera: expected at least one [[camera]]"));
         }
         let calendar = (calendar(file)?, zone.clone());
-        let catalog = catalog(file)?;
+        let catalog = Self::catalog(file)?;
         let grids = ground::grids(file)?;
         let mut cameras: Vec<CameraPlan> = Vec::new();
         for camera in &file.config.cameras {
@@ -182,13 +192,6 @@ fn web(file: &ConfigFile) -> Result<Option<SocketAddr>> {
             .help("the page has no log-in; listen on 127.0.0.1 and put an authenticating proxy in front"));
     }
     Ok(Some(address))
-}
-
-/// The kinds of case: the built-in ones, with the site's own on top.
-fn catalog(file: &ConfigFile) -> Result<Arc<Catalog>> {
-    let Some(path) = &file.config.edge.catalog else { return Ok(Arc::clone(&CATALOG)) };
-    let found = existing(file, "edge.catalog", path)?;
-    Catalog::clone(&CATALOG).extended_by(&found).map(Arc::new)
 }
 
 /// Days off and made-up workdays as the configuration lists them.

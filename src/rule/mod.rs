@@ -11,6 +11,7 @@ mod presence;
 mod scene;
 mod schedule;
 mod size;
+mod whereabouts;
 
 pub(crate) use cluster::{Cluster, Together};
 pub(crate) use company::Company;

@@ -10,6 +10,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::scene::{Scene, Sighted, Terms, WEAK, happening};
+use super::whereabouts::Whereabouts;
 use crate::case::occupancy::{Hit, Occupancy};
 use crate::case::{Case, Change, Happening};
 use crate::clock::CaptureTime;
@@ -29,6 +30,8 @@ const MOST_PLACES: usize = 32;
 pub(crate) struct Presence {
     pub(crate) case: Option<Case>,
     zone: Option<Occupancy>,
+    /// What was found in a zone that was believed empty, until that is sure.
+    again: Option<Occupancy>,
     places: Vec<Place>,
     #[serde(skip)]
     seen: Vec<Detection>,
@@ -37,9 +40,7 @@ pub(crate) struct Presence {
 /// Where something was last seen.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Place {
-    latest: Detection,
-    group: u16,
-    last_seen: CaptureTime,
+    whereabouts: Whereabouts,
     hits: u32,
     empty_looks: u32,
 }
@@ -55,15 +56,22 @@ impl Presence {
             }
             (None, _) => return,
             (Some(zone), Some(score)) => {
+                let hit = if score >= terms.score { Hit::Sure } else { Hit::Weak };
                 let unseen_s = scene.at.seconds_since(zone.last_seen);
                 if self.case.is_none() && unseen_s > terms.longest_blind_s() {
                     zone.restart(scene.at);
+                } else if is_back(&mut self.again, zone, scene.at, hit) {
+                    zone.hit(scene.at, hit);
                 } else {
-                    zone.hit(scene.at, if score >= terms.score { Hit::Sure } else { Hit::Weak });
+                    zone.miss(scene.at);
                 }
             }
             (Some(zone), None) if hidden => zone.blind(),
-            (Some(zone), None) => zone.miss(scene.at),
+            (Some(zone), None) => {
+                zone.miss(scene.at);
+                self.again.iter_mut().for_each(|again| again.miss(scene.at));
+                self.again.take_if(|again| again.was_fleeting() || again.is_vacant(0.0));
+            }
         }
         self.open(scene.at, terms, out);
         self.clear(scene.at, terms, out);
@@ -71,18 +79,12 @@ impl Presence {
 
     /// A look on which nothing could be judged.
     pub(crate) fn blind(&mut self) {
-        self.zone.iter_mut().for_each(Occupancy::blind);
+        self.zone.iter_mut().chain(&mut self.again).for_each(Occupancy::blind);
     }
 
     /// Gives everything its label and group by `renumber`, and forgets what has none any more.
     pub(crate) fn relabel(&mut self, renumber: impl Fn(&mut Detection) -> Option<u16>) {
-        self.places.retain_mut(|place| match renumber(&mut place.latest) {
-            Some(group) => {
-                place.group = group;
-                true
-            }
-            None => false,
-        });
+        self.places.retain_mut(|place| place.whereabouts.relabel(&renumber));
     }
 
     /// Lists what is in the zone and where, and gives its best score.
@@ -104,21 +106,22 @@ impl Presence {
 
     /// Notes where detection number `index` is: the place that it overlaps most has moved there.
     fn place(&mut self, scene: &Scene<'_>, index: usize) {
-        let (latest, group) = (scene.detections[index], scene.groups[index]);
+        let new = Whereabouts::new(scene, index);
         let full = self.places.len() >= MOST_PLACES;
         let overlaps = self.places.iter_mut().filter_map(|place| {
-            let overlap = place.latest.bbox.iou(&latest.bbox);
-            (place.group == group && place.last_seen < scene.at && overlap > 0.0).then_some((overlap, place))
+            let known = &place.whereabouts;
+            let own = known.track.is_some() && known.track == new.track;
+            let overlap = if own { 1.0 } else { known.latest.bbox.iou(&new.latest.bbox) };
+            (known.group == new.group && known.seen < scene.at && overlap > 0.0).then_some((overlap, place))
         });
         match overlaps.max_by(|(a, _), (b, _)| a.total_cmp(b)) {
             Some((_, place)) => {
-                place.latest = latest;
-                place.last_seen = scene.at;
+                place.whereabouts.locate(scene, index);
                 place.hits += 1;
                 place.empty_looks = 0;
             }
             None if full => {}
-            None => self.places.push(Place { latest, group, last_seen: scene.at, hits: 1, empty_looks: 0 }),
+            None => self.places.push(Place { whereabouts: new, hits: 1, empty_looks: 0 }),
         }
     }
 
@@ -126,10 +129,10 @@ impl Presence {
     fn watch_places(&mut self, scene: &Scene<'_>) -> bool {
         let mut hidden = false;
         self.places.retain_mut(|place| {
-            if place.last_seen == scene.at {
+            if place.whereabouts.seen == scene.at {
                 return true;
             }
-            if scene.hides(&place.latest.bbox, place.group, place.last_seen) {
+            if place.whereabouts.is_hidden(scene) {
                 hidden |= place.hits >= KNOWN_HITS;
             } else {
                 place.empty_looks += 1;
@@ -173,4 +176,22 @@ impl Presence {
             *self = Self::default();
         }
     }
+}
+
+/// Whether a hit in the zone may be believed. One in a zone that was seen empty needs others: a false detection
+/// every half minute must not keep a case open.
+fn is_back(again: &mut Option<Occupancy>, zone: &Occupancy, at: CaptureTime, hit: Hit) -> bool {
+    if !zone.is_vacant(0.0) {
+        *again = None;
+        return true;
+    }
+    match again {
+        None => *again = Some(Occupancy::new(at, at)),
+        Some(again) => again.hit(at, hit),
+    }
+    let sure = again.as_ref().is_some_and(|again| again.is_held(0.0));
+    if sure {
+        *again = None;
+    }
+    sure
 }

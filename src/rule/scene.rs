@@ -67,6 +67,12 @@ impl Scene<'_> {
         since.max(self.at.plus_seconds(-SETTLING_S))
     }
 
+    /// Where the track called `number` is believed to be, if it is alive and was missed on this look.
+    pub(crate) fn coasts(&self, number: Option<u64>) -> Option<BBox> {
+        let track = self.tracker.tracks().iter().find(|track| Some(track.number) == number)?;
+        (track.last_seen < self.at).then(|| track.bbox())
+    }
+
     /// Whether the place `anchor` of class group `group`, whose object was last seen whole at `last_whole`, is
     /// hidden on this look by something nearer to the camera. Tracks that were missed on this look hide too: without that, a
     /// bus that the detector loses for one look would make everything behind it look gone.
