@@ -90,13 +90,10 @@ impl Eyes {
     /// When inference fails on any part, or gives boxes that are not numbers.
     pub(super) fn search(&mut self, frame: &Frame, subjects: &mut Vec<Subject>) -> Result<()> {
         let size = (frame.width, frame.height);
-        for window in face_windows(subjects, self.faces.detector.input_size(), size) {
-            self.faces.look(frame, window, subjects)?;
-        }
-        for window in plate_windows(subjects, self.plates.detector.input_size(), size) {
-            self.plates.look(frame, window, subjects)?;
-        }
-        Ok(())
+        let windows = face_windows(subjects, self.faces.detector.input_size(), size);
+        self.faces.look(frame, &windows, subjects)?;
+        let windows = plate_windows(subjects, self.plates.detector.input_size(), size);
+        self.plates.look(frame, &windows, subjects)
     }
 }
 
@@ -116,7 +113,7 @@ fn no_pictures(key: &str, error: Error) -> Error {
 }
 
 impl Finder {
-    fn new(detector: Box<dyn Detector>, who: Who, name: &str, least_score: f32) -> Result<Self> {
+    fn new(mut detector: Box<dyn Detector>, who: Who, name: &str, least_score: f32) -> Result<Self> {
         let Some(label) = detector.vocabulary().find(name) else {
             let model = &detector.identity().name;
             let what = format!("the model {model} cannot find what to hide: expected a label `{name}`");
@@ -126,14 +123,22 @@ impl Finder {
                 detector.vocabulary().names().join(", ")
             )));
         };
+        // Opening warms a session up.
+        detector.rest();
         Ok(Self { detector, who, label, least_score })
     }
 
-    fn look(&mut self, frame: &Frame, window: BBox, subjects: &mut Vec<Subject>) -> Result<()> {
-        let mut found: Vec<Detection> = Vec::new();
-        self.detector.detect_region(frame, window, self.least_score, &mut found)?;
-        let mut wanted = found.iter().filter(|found| found.label == self.label);
-        wanted.try_for_each(|found| add(Subject { who: self.who, bbox: found.bbox, window }, subjects))
+    /// Looks at `windows` of `frame`, adds what is found there, and rests until the next case: together the models
+    /// take 80 MB to look, and cases are rare.
+    fn look(&mut self, frame: &Frame, windows: &[BBox], subjects: &mut Vec<Subject>) -> Result<()> {
+        let looked = windows.iter().try_for_each(|&window| {
+            let mut found: Vec<Detection> = Vec::new();
+            self.detector.detect_region(frame, window, self.least_score, &mut found)?;
+            let mut wanted = found.iter().filter(|found| found.label == self.label);
+            wanted.try_for_each(|found| add(Subject { who: self.who, bbox: found.bbox, window }, subjects))
+        });
+        self.detector.rest();
+        looked
     }
 }
 
