@@ -229,15 +229,16 @@ impl RtspSource {
             self.useless("it sends units without a picture", true);
             return false;
         };
+        let due = !late && stamp.at.is_some_and(|at| self.gate.would_admit(at));
+        let motion = self.camera.needs_motion(arrival);
+        // A late picture is judged too: it may be a key picture, and how often those come is to be known.
+        let (pick, notice) = self.picker.pick(access, unit.media as f64 / 1e9, due, motion);
+        self.notice(notice);
         if late {
             self.picker.lost();
             self.left_behind();
             return false;
         }
-        let due = stamp.at.is_some_and(|at| self.gate.would_admit(at));
-        let motion = self.camera.needs_motion(arrival);
-        let (pick, notice) = self.picker.pick(access, unit.media as f64 / 1e9, due, motion);
-        self.notice(notice);
         match pick {
             Pick::NotNeeded => {
                 self.link.update(|state| state.spared += 1);
