@@ -197,12 +197,15 @@ impl Trial {
         if self.len < fewest {
             return None;
         }
-        let mut odds = self.odds + spread.unlike(mean, self.middles());
+        let middles = self.middles();
+        let mut odds = self.odds + spread.unlike(mean, middles);
         if spread.is_astray(&self.settled(mean), &self.boxes[0], self.shown[0]) {
             odds += MANOEUVRE;
         }
         let surely_same = if pressing { LIKELY_SAME } else { SURELY_SAME };
-        let other = self.len >= FEWEST && odds >= SURELY_OTHER;
+        // What has just passed in front may still cut edges off: these are waited for.
+        let all_shown = middles.iter().all(|&(_, boxes)| boxes >= FEWEST_SHOWN);
+        let other = self.len >= FEWEST && all_shown && odds >= SURELY_OTHER;
         if self.len < MOST && odds > surely_same && !other {
             return None;
         }
