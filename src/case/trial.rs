@@ -244,3 +244,61 @@ impl Trial {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CAR: BBox = BBox { x1: 0.4, y1: 0.5, x2: 0.52, y2: 0.6 };
+
+    fn shifted(by: f32) -> BBox {
+        BBox { x1: CAR.x1 + by, x2: CAR.x2 + by, ..CAR }
+    }
+
+    /// A car that was seen often, each time a little off.
+    fn settled() -> (BBox, Spread) {
+        let (mut mean, mut spread) = (CAR, Spread::new());
+        for n in 0..60 {
+            spread.follow(&mut mean, &shifted(0.004 * ((n % 3) as f32 - 1.0)), [true; 4]);
+        }
+        (mean, spread)
+    }
+
+    /// The verdict on a car that stands `by` aside, after emptiness worth `emptiness`.
+    fn verdict(by: f32, emptiness: f32, shown: [bool; 4]) -> Option<Verdict> {
+        let (mean, spread) = settled();
+        let mut trial = Trial::new(CaptureTime::default(), 15.0, emptiness, false);
+        (0..MOST).find_map(|n| {
+            let jitter = 0.004 * ((n % 3) as f32 - 1.0);
+            trial.hear(&shifted(by + jitter), shown, &mean, &spread, false)
+        })
+    }
+
+    #[test]
+    fn what_stands_exactly_where_it_stood_is_the_same_and_what_stands_aside_is_another() {
+        assert_eq!(verdict(0.0, 5.0, [true; 4]), Some(Verdict::Same));
+        assert_eq!(verdict(0.02, 5.0, [true; 4]), Some(Verdict::Other));
+    }
+
+    #[test]
+    fn an_edge_that_is_cut_off_says_nothing() {
+        let (mean, spread) = settled();
+        let mut trial = Trial::new(CaptureTime::default(), 15.0, 5.0, false);
+        let cut = BBox { x2: 0.46, ..CAR };
+        let verdict =
+            (0..MOST).find_map(|_| trial.hear(&cut, [true, true, false, true], &mean, &spread, false));
+        assert_eq!(verdict, Some(Verdict::Same));
+        assert!((trial.settled(&mean).x2 - CAR.x2).abs() < 0.005);
+    }
+
+    #[test]
+    fn three_boxes_on_the_way_in_do_not_decide() {
+        let (mean, spread) = settled();
+        let mut trial = Trial::new(CaptureTime::default(), 15.0, 3.0, false);
+        let verdict = (0..MOST).find_map(|n| {
+            let by = if n < 3 { 0.015 } else { 0.0 };
+            trial.hear(&shifted(by), [true; 4], &mean, &spread, false)
+        });
+        assert_eq!(verdict, Some(Verdict::Same));
+    }
+}
