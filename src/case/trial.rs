@@ -15,6 +15,9 @@ use crate::detect::BBox;
 const FEWEST: usize = 5;
 /// … and the most that a trial waits for.
 const MOST: usize = 15;
+/// … and fewest when a case waits for the verdict that it is the same object: one box in the old place may be
+/// chance, two are not.
+const FEWEST_PRESSING: usize = 2;
 /// One in so many boxes, and at least one, is left out at either end before the mean is taken: it was cut short, or
 /// taken on the way in.
 const TRIMMED: usize = 5;
@@ -23,15 +26,17 @@ const TRIMMED: usize = 5;
 const TRIMMED_LOSS: f32 = 1.15;
 /// An edge that showed less often than this does not count.
 const FEWEST_SHOWN: usize = 3;
-/// Log-odds at which a trial ends before that: 1 to 150 for another object …
+/// Log-odds at which a trial ends before that: 1 to 150 …
 const SURELY_SAME: f32 = -5.0;
-/// … and 400 to 1, since that verdict cannot be taken back.
+/// … 1 to 3 when a case waits to be opened for the verdict …
+const LIKELY_SAME: f32 = -1.0;
+/// … and 400 to 1 for another object, since that verdict cannot be taken back.
 const SURELY_OTHER: f32 = 6.0;
 /// A place at a busy kerb changes hands about once in so many seconds.
 const TURNOVER_S: f64 = 3600.0;
 /// What an empty look is worth: a detector that missed an object once is likely to miss it again in the same light,
 /// so that a run of misses says less than as many independent ones …
-const EMPTY_WORTH: f32 = 0.7;
+const EMPTY_WORTH: f32 = 0.85;
 /// … and at most this, in natural log-odds: e^12 is 160,000 to 1.
 const MOST_EMPTINESS: f32 = 12.0;
 /// What it says if something was seen on its way out of the place or into it, in natural log-odds: nine in ten that
@@ -167,13 +172,20 @@ impl Trial {
         self.len as u32
     }
 
+    /// How suspicious it was before any of its boxes, in natural log-odds.
+    pub(crate) fn odds(&self) -> f32 {
+        self.odds
+    }
+
     /// Hears one more box, whose edges are `shown` or cut off, of an object whose mean box was `mean`, with `spread`.
+    /// When it is `pressing`, since a case waits for the verdict, less is asked for.
     pub(crate) fn hear(
         &mut self,
         seen: &BBox,
         shown: [bool; 4],
         mean: &BBox,
         spread: &Spread,
+        pressing: bool,
     ) -> Option<Verdict> {
         if shown == [false; 4] {
             return None;
@@ -181,14 +193,20 @@ impl Trial {
         self.boxes[self.len] = *seen;
         self.shown[self.len] = shown;
         self.len += 1;
-        if self.len < FEWEST {
+        let fewest = if pressing { FEWEST_PRESSING } else { FEWEST };
+        if self.len < fewest {
             return None;
         }
-        let mut odds = self.odds + spread.unlike(mean, self.middles());
+        let middles = self.middles();
+        let mut odds = self.odds + spread.unlike(mean, middles);
         if spread.is_astray(&self.settled(mean), &self.boxes[0], self.shown[0]) {
             odds += MANOEUVRE;
         }
-        if self.len < MOST && odds > SURELY_SAME && odds < SURELY_OTHER {
+        let surely_same = if pressing { LIKELY_SAME } else { SURELY_SAME };
+        // What has just passed in front may still cut edges off: these are waited for.
+        let all_shown = middles.iter().all(|&(_, boxes)| boxes >= FEWEST_SHOWN);
+        let other = self.len >= FEWEST && all_shown && odds >= SURELY_OTHER;
+        if self.len < MOST && odds > surely_same && !other {
             return None;
         }
         Some(if odds > 0.0 { Verdict::Other } else { Verdict::Same })
@@ -216,13 +234,71 @@ impl Trial {
                     count += 1;
                 }
             }
-            if count < FEWEST_SHOWN {
+            if count == 0 || (count < FEWEST_SHOWN && self.len >= FEWEST) {
                 return (0.0, 0);
             }
             values[..count].sort_unstable_by(f32::total_cmp);
-            let trim = count.div_ceil(TRIMMED);
+            let trim = if count < FEWEST_SHOWN { 0 } else { count.div_ceil(TRIMMED) };
             let kept = &values[trim..count - trim];
             (kept.iter().sum::<f32>() / kept.len() as f32, count)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CAR: BBox = BBox { x1: 0.4, y1: 0.5, x2: 0.52, y2: 0.6 };
+
+    fn shifted(by: f32) -> BBox {
+        BBox { x1: CAR.x1 + by, x2: CAR.x2 + by, ..CAR }
+    }
+
+    /// A car that was seen often, each time a little off.
+    fn settled() -> (BBox, Spread) {
+        let (mut mean, mut spread) = (CAR, Spread::new());
+        for n in 0..60 {
+            spread.follow(&mut mean, &shifted(0.004 * ((n % 3) as f32 - 1.0)), [true; 4]);
+        }
+        (mean, spread)
+    }
+
+    /// The verdict on a car that stands `by` aside, after emptiness worth `emptiness`.
+    fn verdict(by: f32, emptiness: f32, shown: [bool; 4]) -> Option<Verdict> {
+        let (mean, spread) = settled();
+        let mut trial = Trial::new(CaptureTime::default(), 15.0, emptiness, false);
+        (0..MOST).find_map(|n| {
+            let jitter = 0.004 * ((n % 3) as f32 - 1.0);
+            trial.hear(&shifted(by + jitter), shown, &mean, &spread, false)
+        })
+    }
+
+    #[test]
+    fn what_stands_exactly_where_it_stood_is_the_same_and_what_stands_aside_is_another() {
+        assert_eq!(verdict(0.0, 5.0, [true; 4]), Some(Verdict::Same));
+        assert_eq!(verdict(0.02, 5.0, [true; 4]), Some(Verdict::Other));
+    }
+
+    #[test]
+    fn an_edge_that_is_cut_off_says_nothing() {
+        let (mean, spread) = settled();
+        let mut trial = Trial::new(CaptureTime::default(), 15.0, 5.0, false);
+        let cut = BBox { x2: 0.46, ..CAR };
+        let verdict =
+            (0..MOST).find_map(|_| trial.hear(&cut, [true, true, false, true], &mean, &spread, false));
+        assert_eq!(verdict, Some(Verdict::Same));
+        assert!((trial.settled(&mean).x2 - CAR.x2).abs() < 0.005);
+    }
+
+    #[test]
+    fn three_boxes_on_the_way_in_do_not_decide() {
+        let (mean, spread) = settled();
+        let mut trial = Trial::new(CaptureTime::default(), 15.0, 3.0, false);
+        let verdict = (0..MOST).find_map(|n| {
+            let by = if n < 3 { 0.015 } else { 0.0 };
+            trial.hear(&shifted(by), [true; 4], &mean, &spread, false)
+        });
+        assert_eq!(verdict, Some(Verdict::Same));
     }
 }

@@ -119,7 +119,7 @@ impl Dwell {
             slot.latest = detection;
             placed[column] = true;
             found[row] = true;
-            if let Identity::Other(since) = slot.settle(&detection.bbox, shown) {
+            if let Identity::Other(since) = slot.settle(&detection.bbox, shown, terms.dwell_s) {
                 out.extend(slot.case.iter().map(|case| happening(Change::Cleared, scene.at, case)));
                 slot.hand_over(self.next_serial, scene.at, since);
                 self.next_serial += 1;
