@@ -27,6 +27,7 @@ pub mod night;
 pub mod pair;
 pub mod play;
 pub mod score;
+pub mod sent;
 pub mod shadow;
 pub mod stall;
 pub mod street;
