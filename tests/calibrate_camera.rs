@@ -169,6 +169,21 @@ fn a_calibration_says_its_residuals_and_writes_a_file_that_check_takes() {
     site.write("edge.toml", &text.replace("street.mp4", "."));
     let checked = gridpatrol_ok(&["check", "--config", &site.text("edge.toml")]);
     assert!(checked.contains(WEST) && checked.contains(EAST), "{checked}");
+
+    // Two grids that share a strip of 1 m by 58 m.
+    let grids = [
+        grid(WEST, [[-40.0, 2.0], [1.0, 2.0], [1.0, 60.0], [-40.0, 60.0]]),
+        grid(EAST, [[0.0, 2.0], [40.0, 2.0], [40.0, 60.0], [0.0, 60.0]]),
+    ];
+    site.write("grids.geojson", &json!({"type": "FeatureCollection", "features": grids}).to_string());
+    let checked = gridpatrol_ok(&["check", "--config", &site.text("edge.toml"), "--json"]);
+    let checked: Value = serde_json::from_str(&checked).unwrap();
+    let overlaps = checked["grid_overlaps"].as_array().unwrap();
+    assert_eq!(
+        (overlaps.len(), &overlaps[0]["first"], &overlaps[0]["second"]),
+        (1, &json!(WEST), &json!(EAST))
+    );
+    assert!((overlaps[0]["area_m2"].as_f64().unwrap() - 58.0).abs() < 0.5, "{overlaps:?}");
 }
 
 #[test]

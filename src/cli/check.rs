@@ -13,6 +13,9 @@ use crate::place::grids::Overlap;
 use crate::plan::{Condition, Input, Plan, ground};
 use crate::source;
 
+/// Most pairs of grids that share ground that are listed for a person.
+const SHOWN_OVERLAPS: usize = 20;
+
 /// Check a configuration, its model and its inputs without running it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  gridpatrol check --config edge.toml")]
@@ -103,10 +106,13 @@ fn as_text(plan: &Plan, found: &Found<'_>) -> String {
             ));
         }
     }
-    lines.extend(overlaps.iter().map(|overlap| {
+    lines.extend(overlaps.iter().take(SHOWN_OVERLAPS).map(|overlap| {
         let Overlap { first, second, area_m2 } = overlap;
         format!("grids {first} and {second} share {area_m2:.0} m² of ground; it counts to the smaller grid")
     }));
+    if overlaps.len() > SHOWN_OVERLAPS {
+        lines.push(format!("and {} more pairs of grids; --json lists all", overlaps.len() - SHOWN_OVERLAPS));
+    }
     lines.join("\n")
 }
 

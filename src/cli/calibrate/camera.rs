@@ -28,11 +28,12 @@ use crate::source::{self, Next, PictureReader};
 #[command(after_help = "\
 Examples:
   gridpatrol calibrate camera --config edge.toml --camera cam-05 --points points.csv
-  gridpatrol calibrate camera --config edge.toml --camera cam-05 --points points.toml --draw cam-05.jpg
+  gridpatrol calibrate camera --config edge.toml --camera cam-05 --points p.csv --draw v.jpg
 
-Points are things on the ground that show in the picture and on the map: corners of markings, manholes, posts at
-their foot. Four are needed, six or more show if one is wrong. Longitude and latitude are WGS 84 or CGCS2000; those
-of web maps (GCJ-02, BD-09) are off by hundreds of metres. Heads and plates are hidden in the drawing.
+Points are things on the ground that show in the picture and on the map: corners of markings,
+manholes, posts at their foot. Four are needed, six or more show if one is wrong. Longitude and
+latitude are WGS 84 or CGCS2000; those of web maps (GCJ-02, BD-09) are off by hundreds of metres.
+Heads and plates are hidden in the drawing.
 calibration/README.md describes the files.")]
 pub struct Args {
     /// The configuration that has the camera.
