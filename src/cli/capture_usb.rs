@@ -39,7 +39,7 @@ pub struct Args {
 /// Captures until the camera is gone or the reader is.
 ///
 /// # Errors
-/// [`Kind::Camera`] when the camera cannot be used; it was said on standard output too.
+/// [`Kind::Camera`] when the camera cannot be used and that could not be said on standard output.
 pub fn run(args: &Args) -> Result<()> {
     super::run_child::end_with(args.parent)?;
     let Err(error) = capture(args);
@@ -50,9 +50,11 @@ pub fn run(args: &Args) -> Result<()> {
         size: u32::try_from(words.len()).unwrap_or(0),
         captured: CaptureTime::default(),
     };
-    // A reader that is gone needs no words.
-    let _ = output().and_then(|mut output| send(&mut output, &header, words.as_bytes()));
-    Err(error)
+    // Said where it is heard: once is enough.
+    match output().and_then(|mut output| send(&mut output, &header, words.as_bytes())) {
+        Ok(()) => Ok(()),
+        Err(_) => Err(error),
+    }
 }
 
 fn capture(args: &Args) -> Result<std::convert::Infallible> {
@@ -62,7 +64,7 @@ fn capture(args: &Args) -> Result<std::convert::Infallible> {
     let mut output = output()?;
     let mut stream = Stream::start(&args.device, &wanted)?;
     let mode = stream.mode();
-    tracing::info!("{} sends {mode}.", args.device.display());
+    tracing::debug!("{} sends {mode}.", args.device.display());
     let content = Content::Picture {
         format: mode.format,
         width: mode.width,
