@@ -93,5 +93,5 @@ fn addresses_and_logins_that_cannot_work_are_refused_with_a_way_out() {
         &["camera.password_file", "nowhere"],
     );
     refused("rtsp://camera/live", "decode = \"some\"", &["some", "auto"]);
-    refused(CLIP, "username = \"viewer\"", &["camera.username", "file or folder"]);
+    refused(CLIP, "username = \"viewer\"", &["camera.username", "cameras on the network"]);
 }
