@@ -199,6 +199,8 @@ impl Tracker {
     /// [`Tracker::tracks`] holds what is alive and [`Tracker::track_of`] tells which track each detection
     /// went to.
     pub fn look(&mut self, at: CaptureTime, detections: &[Detection], groups: &[u16]) {
+        // All at once, so that a look on which nothing happens asks for no memory.
+        self.tracks.reserve_exact(MOST_TRACKS.saturating_sub(self.tracks.len()));
         self.tracks.retain(|track| !track.is_lost(at));
         self.tracks.iter_mut().for_each(|track| track.predict(at));
         self.of_detection.clear();

@@ -93,6 +93,9 @@ impl Count {
     /// Adds this look's number to the window.
     fn remember(&mut self, at: CaptureTime) {
         let (fewest, most) = WINDOW_LOOKS;
+        // All at once, so that a look on which nothing happens asks for no memory.
+        self.window.reserve_exact((most + 1).saturating_sub(self.window.len()));
+        self.sorted.reserve(most + 1);
         self.window.push_back((at, self.counted.len() as u32));
         let age_s = |window: &VecDeque<(CaptureTime, u32)>| at.seconds_since(window[0].0);
         while self.window.len() > most

@@ -228,6 +228,8 @@ impl Dwell {
             if self.slots.len() >= MOST_SLOTS && !drop_weakest(&mut self.slots) {
                 continue;
             }
+            // All at once, so that a look on which nothing happens asks for no memory.
+            self.slots.reserve_exact(MOST_SLOTS.saturating_sub(self.slots.len()));
             let since = scene.resting_since(index);
             self.slots.push(Slot::new(self.next_serial, detection, scene.groups[index], scene.at, since));
             self.next_serial += 1;
