@@ -7,10 +7,12 @@ export PATH := $(PATH):/usr/sbin:/sbin
 ARGS ?=
 # How many streets `make cases` draws at each level of noise.
 CASES_SEEDS ?= 200
+# How long `make soak` runs.
+SOAK_MINUTES ?= 30
 
 say = @printf '\n== %s\n'
 
-.PHONY: help setup test-setup openvino arm64 demo build test fmt lint deny doc unit bench cases calibrate-check clean
+.PHONY: help setup test-setup openvino arm64 demo build test fmt lint deny doc unit soak camera-vm bench cases calibrate-check clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | awk -F'\t' '{ printf "make %-16s %s\n", $$1, $$2 }'
@@ -18,7 +20,7 @@ help: ## List the targets
 setup: ## Fetch ONNX Runtime (pinned) and check the build tools; does nothing the second time
 	@scripts/setup.sh
 
-test-setup: ## The same, and what the tests need: mosquitto, ffmpeg, an RTSP server, cargo-deny
+test-setup: ## The same, and what the tests need: mosquitto, ffmpeg, an RTSP server, cargo-deny, qemu with a kernel
 	@scripts/setup.sh test
 
 openvino: ## Fetch an ONNX Runtime with OpenVINO (pinned, opt-in, Intel CPUs)
@@ -32,7 +34,7 @@ demo: build ## Show cases arriving from the clip on a broker and a page (ARGS='-
 	$(say) 'Demo'
 	target/release/gridpatrol demo $(ARGS)
 
-test: test-setup fmt lint deny doc unit ## Everything that must pass before a change lands
+test: test-setup fmt lint deny doc unit camera-vm ## Everything that must pass before a change lands
 
 fmt: ## Check the formatting
 	$(say) 'Formatting'
@@ -53,6 +55,15 @@ doc: ## Build the documentation, warnings are errors
 unit: test-setup ## Run the tests alone
 	$(say) 'Tests'
 	cargo test --locked
+
+soak: test-setup ## Eight cameras through kills and freezes, half an hour (SOAK_MINUTES=30)
+	$(say) 'Soak'
+	SOAK_MINUTES=$(SOAK_MINUTES) cargo test --locked --test main cameras::soak -- --ignored --nocapture
+
+camera-vm: test-setup ## USB capture against a real driver: a virtual camera under qemu, stalled and unplugged
+	$(say) 'Camera driver'
+	cargo build --locked
+	scripts/vm_camera.sh
 
 bench: build ## Run the benchmarks, the program's own and against a plain Python pipeline
 	$(say) 'Benchmarks'

@@ -148,7 +148,7 @@ fn kind(name: &str) -> Result<Kind, String> {
 
 fn heading() {
     println!(
-        "{:<22}{:>6} {:>6}{:>7}{:>6}{:>6} {:>8}{:>8} {:>6}{:>6} {:>6}{:>5}{:>6}{:>7}  {:>8}{:>7}{:>7}",
+        "{:<22}{:>6} {:>6}{:>7}{:>6}{:>6} {:>8}{:>8} {:>6}{:>6} {:>6}{:>5}{:>5}{:>6}{:>7}  {:>8}{:>7}{:>7}",
         "scene,",
         "true",
         "found",
@@ -161,6 +161,7 @@ fn heading() {
         "never",
         "msgs",
         "most",
+        "held",
         "bytes",
         "core",
         "per track:",
@@ -168,7 +169,7 @@ fn heading() {
         ""
     );
     println!(
-        "{:<22}{:>6} {:>6}{:>7}{:>6}{:>6} {:>8}{:>8} {:>6}{:>6} {:>6}{:>5}{:>6}{:>7}  {:>8}{:>7}{:>7}",
+        "{:<22}{:>6} {:>6}{:>7}{:>6}{:>6} {:>8}{:>8} {:>6}{:>6} {:>6}{:>5}{:>5}{:>6}{:>7}  {:>8}{:>7}{:>7}",
         "noise, interval",
         "",
         "",
@@ -181,6 +182,7 @@ fn heading() {
         "",
         "/case",
         "",
+        "back",
         "/case",
         "s/h",
         "missed",
@@ -192,7 +194,7 @@ fn heading() {
 fn print(name: &str, row: &Row) {
     let Row { score, naive, .. } = row;
     println!(
-        "{name:<22}{:>6} {:>6}{:>7}{:>6}{:>6} {:>8.1}{:>8.1} {:>6}{:>6} {:>6.2}{:>5}{:>6.0}{:>7.3}  {:>8}{:>7}{:>7}",
+        "{name:<22}{:>6} {:>6}{:>7}{:>6}{:>6} {:>8.1}{:>8.1} {:>6}{:>6} {:>6.2}{:>5}{:>5}{:>6.0}{:>7.3}  {:>8}{:>7}{:>7}",
         score.found + score.missed,
         score.found,
         score.missed,
@@ -204,6 +206,7 @@ fn print(name: &str, row: &Row) {
         score.never_cleared,
         per(score.messages as f64, score.found as f64),
         score.most_messages,
+        row.held_back,
         per(row.bytes as f64, score.found as f64),
         per(row.cpu.as_secs_f64(), row.camera_hours),
         naive.missed,
@@ -236,6 +239,7 @@ fn as_json(kind: &Kind, noise: &Noise, interval: f64, row: &Row) -> Value {
         "opening_error_s": { "p50": score.late(0.5), "p99": score.late(0.99) },
         "messages": score.messages,
         "most_messages_of_a_case": score.most_messages,
+        "held_back": row.held_back,
         "bytes": row.bytes,
         "core_cpu_s_per_camera_hour": per(row.cpu.as_secs_f64(), row.camera_hours),
         "per_track_dwell": {

@@ -1,13 +1,17 @@
 //! The tracker on a full street: 30 objects, half of them on the move, one in ten missed on each look.
 //! `cargo bench --bench tracker`
 
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used)]
 
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use gridpatrol::clock::CaptureTime;
-use gridpatrol::detect::{BBox, Detection, Label};
+use gridpatrol::config::ConfigFile;
+use gridpatrol::detect::{BBox, Detection, Label, Vocabulary};
+use gridpatrol::judge::Judge;
+use gridpatrol::look::{Look, View};
+use gridpatrol::plan::{Input, Plan};
 use gridpatrol::track::Tracker;
 
 const OBJECTS: usize = 30;
@@ -35,5 +39,32 @@ fn track(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, track);
+/// The whole core of one camera: tracks, 30 places in a zone, cases.
+fn judge(criterion: &mut Criterion) {
+    let text = r#"
+edge = { street = "410102007", box = "box-1" }
+[[camera]]
+id = "cam-05"
+source = "looks.jsonl"
+zone = [{ id = "kerb", kind = "no_parking", grid = "g1", polygon = [[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]] }]
+"#;
+    let file = ConfigFile::parse("edge.toml".as_ref(), text.to_owned()).unwrap();
+    let plan = Plan::for_replay(&file, "cam-05", Input::Detections("looks.jsonl".into())).unwrap();
+    let vocabulary = Vocabulary::new(vec!["car".to_owned()]);
+    let mut core = Judge::new(&plan.source(), &plan.cameras[0], vocabulary);
+    let (mut at, mut look, mut detections, mut happenings) =
+        (CaptureTime::default(), 0, Vec::new(), Vec::new());
+    criterion.bench_function("core of one camera, 30 objects", |b| {
+        b.iter(|| {
+            look += 1;
+            at = at.plus_seconds(0.2);
+            street(look, &mut detections);
+            happenings.clear();
+            core.look(&Look { at, view: View::Clear, detections: &detections }, &mut happenings);
+            black_box(happenings.len())
+        });
+    });
+}
+
+criterion_group!(benches, track, judge);
 criterion_main!(benches);

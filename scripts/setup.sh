@@ -67,9 +67,19 @@ right_hash() { [ -f "$1" ] && printf '%s  %s\n' "$2" "$1" | sha256sum -c --statu
 # A compiler that finds the C library's headers: SQLite and ring are compiled from source.
 compiles() { have cc && printf '#include <stdio.h>\nint main(void){return 0;}\n' | cc -x c -fsyntax-only - 2>/dev/null; }
 
+# The kernel's video interface is read by libclang when USB support is built; LIBCLANG_PATH names another one.
+has_libclang() {
+    for found in "${LIBCLANG_PATH:-/nowhere}"/libclang*.so* /usr/lib/llvm-*/lib/libclang.so* /usr/lib*/libclang.so* \
+        /usr/lib/*-linux-gnu/libclang.so* /usr/local/lib/libclang.so*; do
+        [ ! -e "$found" ] || return 0
+    done
+    return 1
+}
+
 check_build_tools() {
     have make || install 'make is' make
     compiles || install 'a C compiler with its headers is' gcc libc6-dev
+    has_libclang || install 'libclang, which reads the video interface of the kernel for USB cameras, is' libclang-dev
     have cargo || die 'cargo is missing; install Rust 1.92 or newer with rustup (rustup toolchain install stable)'
     cargo_version=$(cargo --version 2>/dev/null | cut -d' ' -f2) || cargo_version=''
     major=${cargo_version%%.*}
@@ -184,6 +194,44 @@ check_test_tools() {
         gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
     serves_rtsp || die 'the RTSP server of the tests does not start; try: /usr/bin/python3 tests/support/rtsp_server.py 8554'
     install_deny
+    install_camera_vm
+}
+
+# What `make camera-vm` boots: qemu, and Debian's stock kernel with its virtual camera, unpacked and not installed.
+# apt checks the kernel's signature; which version it is changes with Debian's security updates. A system that cannot
+# have them tests the rest: scripts/vm_camera.sh then says loudly that it was skipped.
+install_camera_vm() {
+    [ "$(uname -s)-$(dpkg --print-architecture 2>/dev/null)" = Linux-amd64 ] || return 0
+    for tool in qemu-system-x86_64 busybox cpio depmod; do
+        if ! have "$tool"; then
+            (install 'what boots a machine with a virtual camera is' qemu-system-x86 busybox-static cpio kmod) || return 0
+            break
+        fi
+    done
+    if [ -n "$(find .setup/camera-vm/kernel/boot -name 'vmlinuz-*' 2>/dev/null)" ]; then return 0; fi
+    say 'fetching a Debian kernel with a virtual camera'
+    mkdir -p .setup
+    tmp=$(mktemp -d .setup/tmp.XXXXXX)
+    mkdir "$tmp/kernel"
+    if ! (
+        if can_root; then as_root apt-get update -q; fi
+        # The cloud flavour has no cameras. The plain name stands for the present version.
+        image=$(apt-cache depends linux-image-amd64 | awk '/Depends:/ { print $2; exit }')
+        cd "$tmp" && [ -n "$image" ] && apt-get download -q "$image" &&
+            dpkg-deb --fsys-tarfile "$image"_*.deb >kernel.tar &&
+            tar -x -f kernel.tar -C kernel --wildcards './boot/vmlinuz-*' '*/modules.*' '*/kernel/drivers/media/*' &&
+            # Debian 13 has /usr/lib/modules.
+            { [ -d kernel/lib ] || ln -s usr/lib kernel/lib; }
+    ) >"$tmp/log" 2>&1 </dev/null; then
+        tail -n 3 "$tmp/log" >&2
+        say 'could not fetch the kernel; USB capture will not be tested against a camera driver'
+    else
+        mkdir -p .setup/camera-vm
+        rm -rf .setup/camera-vm/kernel
+        mv "$tmp/kernel" .setup/camera-vm/kernel
+    fi
+    rm -rf "$tmp"
+    tmp=''
 }
 
 # Debian's own Rust brings the standard library for arm64; rustup's stays as it is and builds everything else.
@@ -240,5 +288,5 @@ elif [ "$want" = arm64 ]; then
     right_hash "$ORT/libonnxruntime.so" "$ORT_SHA256" || fetch_runtime
     say "ready for arm64: cargo $version from Debian, qemu, ONNX Runtime $ORT_VERSION for $ARCH"
 else
-    say "ready: cargo $cargo_version, a C compiler, $runtime"
+    say "ready: cargo $cargo_version, a C compiler, libclang, $runtime"
 fi

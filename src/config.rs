@@ -12,6 +12,7 @@ use toml::Spanned;
 
 use crate::detect::Provider;
 use crate::error::{Error, Kind, Result};
+use crate::source::usb::PixelFormat;
 
 /// A configuration with the text it was read from, kept so that later errors can point at a line.
 #[derive(Debug)]
@@ -95,6 +96,9 @@ pub struct Config {
     /// The broker that cases are published to.
     #[serde(default)]
     pub mqtt: MqttConfig,
+    /// How much is told, and how often.
+    #[serde(default)]
+    pub limits: LimitsConfig,
     /// Where state, the outbox and evidence are kept.
     #[serde(default)]
     pub storage: StorageConfig,
@@ -213,6 +217,34 @@ pub struct MqttConfig {
     pub ca_file: Option<Spanned<PathBuf>>,
 }
 
+/// How much is told, and how often. What is held back is never lost: the next message that fits says how many
+/// cases and which, and a case that outlasts what held it back is told in full.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LimitsConfig {
+    /// Least seconds between a message of a case and an update of it, which is sent only when there is news.
+    /// Default 3600.
+    #[schemars(with = "Option<f64>")]
+    pub update_s: Option<Spanned<f64>>,
+    /// Most cases of one kind in one grid that are told within an hour. Default 60.
+    #[schemars(with = "Option<u32>")]
+    pub cases_per_hour: Option<Spanned<u32>>,
+    /// Most cases of one camera that are told within an hour. Default 120.
+    #[schemars(with = "Option<u32>")]
+    pub camera_cases_per_hour: Option<Spanned<u32>>,
+    /// Seconds for which a rejected verdict quiets its place and kind. Each further one makes it four times as
+    /// long. Default 3600.
+    #[schemars(with = "Option<f64>")]
+    pub quiet_s: Option<Spanned<f64>>,
+    /// Longest such time in seconds. Default a week, 604800.
+    #[schemars(with = "Option<f64>")]
+    pub longest_quiet_s: Option<Spanned<f64>>,
+    /// How far apart on the ground two cameras may place one and the same violation, in metres. Default 3; 0
+    /// merges nothing.
+    #[schemars(with = "Option<f64>")]
+    pub same_violation_m: Option<Spanned<f64>>,
+}
+
 /// Where state, the outbox and evidence are kept.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -272,8 +304,10 @@ pub struct CameraConfig {
     pub id: Spanned<String>,
     /// Where it stands, in words, as grid workers know it. Default: the id.
     pub name: Option<String>,
-    /// What to watch: a live camera as `rtsp://host[:554]/path`, without user name or password; the path of an H.264
-    /// or H.265 MP4 file, played at its own speed; or a folder of JPEG or PNG pictures.
+    /// What to watch. A live camera: `rtsp://host[:554]/path`; `usb:/dev/video0`, a USB or CSI camera;
+    /// `http://host/picture.jpg` or `https://…`, a picture fetched for each look; `ffmpeg:` and whatever the ffmpeg
+    /// program takes after `-i`. User name and password never stand in an address. A recording: the path of an H.264
+    /// or H.265 MP4 file or a Motion JPEG AVI file, played at its own speed, or of a folder of JPEG or PNG pictures.
     #[schemars(with = "String")]
     pub source: Spanned<String>,
     /// User name, if the camera wants one.
@@ -284,6 +318,28 @@ pub struct CameraConfig {
     /// Environment variable that holds the camera's password, in place of `password_file`.
     #[schemars(with = "Option<String>")]
     pub password_env: Option<Spanned<String>>,
+    /// PEM file of the certificate authority, or of the certificate itself, that an `https` camera is trusted by.
+    /// Default: the authorities that this system trusts.
+    #[schemars(with = "Option<PathBuf>")]
+    pub ca_file: Option<Spanned<PathBuf>>,
+    /// Width in pixels that is asked of a USB camera. `gridpatrol cameras` lists what each can send. Default: the
+    /// largest up to 1920x1080 that is fast enough.
+    #[schemars(with = "Option<u32>")]
+    pub width: Option<Spanned<u32>>,
+    /// Height in pixels that is asked of a USB camera.
+    #[schemars(with = "Option<u32>")]
+    pub height: Option<Spanned<u32>>,
+    /// Pictures a second taken from a `usb:` or `ffmpeg:` camera; one that sends more is thinned out. Default: two
+    /// for each look.
+    #[schemars(with = "Option<u32>")]
+    pub fps: Option<Spanned<u32>>,
+    /// How the pixels of a USB camera come. Default: raw where that is fast enough, else `mjpeg`.
+    #[schemars(with = "Option<PixelFormat>")]
+    pub format: Option<Spanned<PixelFormat>>,
+    /// Arguments for the ffmpeg program that stand before `-i`, such as `["-hwaccel", "vaapi"]`; for `ffmpeg:`
+    /// sources. They are seen by everybody on the box who lists processes.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub ffmpeg: Option<Spanned<Vec<String>>>,
     /// Which pictures of a live camera are decoded. Default `auto`.
     #[serde(default)]
     pub decode: Decode,
@@ -387,12 +443,27 @@ pub struct RuleConfig {
     /// one case stand to each other.
     #[schemars(with = "Option<f32>")]
     pub near: Option<Spanned<f32>>,
+    /// Seconds after a clear for which a new case in the same place is held back; 0 for none.
+    #[schemars(with = "Option<f64>")]
+    pub cool_down_s: Option<Spanned<f64>>,
     /// Least number of objects, for rules that count.
     #[schemars(with = "Option<u32>")]
     pub count: Option<Spanned<u32>>,
     /// Least detection score, 0-1.
     #[schemars(with = "Option<f32>")]
     pub score: Option<Spanned<f32>>,
+    /// Least height of an object in the picture, 0-1. Default: none.
+    #[schemars(with = "Option<f32>")]
+    pub min_height: Option<Spanned<f32>>,
+    /// Most height of an object in the picture, 0-1. Default: none.
+    #[schemars(with = "Option<f32>")]
+    pub max_height: Option<Spanned<f32>>,
+    /// Least width of an object in metres at the line on which it stands, on a camera with `ground`. Default: none.
+    #[schemars(with = "Option<f64>")]
+    pub min_width_m: Option<Spanned<f64>>,
+    /// Most width of an object in metres there. Default: none.
+    #[schemars(with = "Option<f64>")]
+    pub max_width_m: Option<Spanned<f64>>,
     /// When the rule is in force, as windows of `[days] [HH:MM-HH:MM]` on the street's clock: `mon-fri
     /// 07:00-09:00`, `sat,sun`, `workdays 08:00-18:00`, `holidays`, `22:00-06:00`. Default: always. Outside of
     /// them nothing opens; dwell counts from the beginning of a window; what is open clears as ever.

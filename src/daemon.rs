@@ -16,17 +16,23 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tracing::{error, info, warn};
 
+use crate::case::Happening;
+use crate::case::throttle::{Dispatch, Throttle};
 use crate::clock::{CaptureTime, Clock};
 use crate::detect::{Detector, ModelIdentity, Vocabulary};
 use crate::error::{Error, Kind, Result};
 use crate::evidence::{Evidence, Pictures, Store};
 use crate::mqtt::{self, Report as EventReport, RuntimeRef, Tuning};
-use crate::outbox::{Message, Outbox};
+use crate::outbox::{BOX, Message, Outbox};
 use crate::pipeline::{Bell, Capture, Chain, Mailbox, Moment, Pace, Pool, Report, WorkerCamera};
 use crate::plan::{CameraPlan, Input, Plan};
 use crate::shutdown::Shutdown;
 use crate::source::Link;
 use crate::web;
+
+mod shared_throttle;
+
+pub use shared_throttle::SharedThrottle;
 
 /// Seconds of capture time after which a camera's state is stored although nothing happened. A crash loses at
 /// most this much of a dwell's latest sightings, never its beginning; a clean stop loses nothing.
@@ -94,6 +100,8 @@ pub struct Daemon {
     pub outbox: Arc<Outbox>,
     /// How its live cameras are doing.
     pub links: Vec<Arc<Link>>,
+    /// Its throttle, which takes verdicts.
+    pub throttle: Arc<SharedThrottle>,
 }
 
 impl Daemon {
@@ -119,6 +127,7 @@ impl Daemon {
         let pictures = Pictures::open(&plan)?;
         let plan = Arc::new(plan);
         let outbox = Arc::new(Outbox::open(&plan.storage)?.with_quota(plan.outbox_bytes));
+        let throttle = Arc::new(SharedThrottle::open(&plan, outbox.clone())?);
         let store = Store::open(&plan.storage.join("evidence"))?.with_limit(plan.retention);
         store.sweep(SystemTime::now())?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -132,22 +141,24 @@ impl Daemon {
             model: Some(identity.clone()),
             runtime: runtime_ref.clone(),
             started: clock.now(),
+            throttle: Some(throttle.watch()),
             tuning: options.tuning,
         };
         let about = about(&identity, runtime_ref.as_ref());
-        serve_page(&runtime, &plan, about, &outbox, &store, &shutdown)?;
+        let links: Vec<Arc<Link>> =
+            plan.cameras.iter().map(|camera| Arc::new(Link::new(&camera.id, clock.now()))).collect();
+        let is_live = |at: &usize| matches!(plan.cameras[*at].input, Input::Live(_));
+        let live: Vec<Arc<Link>> = (0..links.len()).filter(is_live).map(|at| links[at].clone()).collect();
+        serve_page(&runtime, &plan, (about, live.clone()), &outbox, &store, &shutdown)?;
         let bell = Arc::new(Bell::default());
         let mut cameras = Vec::new();
         let mut captures = Vec::new();
-        let mut links = Vec::new();
-        for camera in &plan.cameras {
-            let chain = resumed(&plan, camera, (vocabulary.clone(), pictures.clone()), &outbox)?;
+        for (camera, link) in plan.cameras.iter().zip(links) {
+            let mut chain = resumed(&plan, camera, (vocabulary.clone(), pictures.clone()), &outbox)?;
+            throttle.reconcile(&chain);
             let start = start_time(&chain, clock.now());
+            throttle.ask(&mut chain, start);
             let mailbox = Arc::new(Mailbox::default());
-            let link = Arc::new(Link::new(&camera.id, start));
-            if matches!(camera.input, Input::Live(_)) {
-                links.push(link.clone());
-            }
             let (post, shutdown) = ((mailbox.clone(), bell.clone()), shutdown.clone());
             captures.push(Capture::start(camera, start, options.pace, post, link, shutdown)?);
             cameras.push(WorkerCamera::new(chain, mailbox));
@@ -158,6 +169,7 @@ impl Daemon {
             plan,
             clock,
             outbox: outbox.clone(),
+            throttle: throttle.clone(),
             store,
             progress: progress.clone(),
             model: identity,
@@ -171,7 +183,7 @@ impl Daemon {
             let outbox = outbox.clone();
             runtime.spawn(async move { mqtt::run(context, outbox, shutdown.requested()).await })
         };
-        Ok(Self { shutdown, worker, captures, runtime, session, progress, outbox, links })
+        Ok(Self { shutdown, worker, captures, runtime, session, progress, outbox, links: live, throttle })
     }
 
     /// Whether all inputs are at their end and looked at, or the worker failed.
@@ -204,7 +216,7 @@ impl Daemon {
 fn serve_page(
     runtime: &Runtime,
     plan: &Plan,
-    about: String,
+    (about, links): (String, Vec<Arc<Link>>),
     outbox: &Arc<Outbox>,
     store: &Store,
     shutdown: &Shutdown,
@@ -221,9 +233,10 @@ fn serve_page(
     let title = format!("{} {}", plan.street, plan.box_id);
     let (outbox, folder, shutdown) = (outbox.clone(), store.folder().to_owned(), shutdown.clone());
     runtime.spawn(async move {
-        if let Err(e) =
-            web::serve(listener, outbox, folder, &title, &about, async move { shutdown.requested().await })
-                .await
+        if let Err(e) = web::serve(listener, outbox, folder, (&title, &about), links, async move {
+            shutdown.requested().await
+        })
+        .await
         {
             error!("The page is gone: {e}.");
         }
@@ -307,6 +320,7 @@ struct Keeper {
     plan: Arc<Plan>,
     clock: Arc<dyn Clock>,
     outbox: Arc<Outbox>,
+    throttle: Arc<SharedThrottle>,
     store: Store,
     progress: Arc<Progress>,
     model: ModelIdentity,
@@ -316,7 +330,7 @@ struct Keeper {
 }
 
 impl Keeper {
-    fn keep(&self, chain: &Chain, moment: Moment, reports: &mut Vec<Report>) -> Result<()> {
+    fn keep(&self, chain: &mut Chain, moment: Moment, reports: &mut Vec<Report>) -> Result<()> {
         let Some(at) = chain.judge.last_look() else { return Ok(()) };
         if moment == Moment::Look {
             self.progress.looks.fetch_add(1, Ordering::Relaxed);
@@ -324,14 +338,63 @@ impl Keeper {
             let stored = self.stored().get(&chain.camera.id).copied();
             let fresh = stored.is_some_and(|stored| at.seconds_since(stored) < STORE_EVERY_S);
             if fresh && reports.is_empty() {
+                self.throttle.ask(chain, at);
                 return Ok(());
             }
         }
-        self.write_pictures(reports);
         let state = chain.judge.save()?;
-        // The core has moved on, so going on without these rows would lose a case. Nothing is looked at until
-        // they are kept; after a restart the stored state leads to the same decision again.
-        while let Err(e) = self.accept(chain, &state, reports) {
+        let told = if reports.is_empty() {
+            self.put(chain, &[(&chain.camera.id, &state)], &[], reports)?;
+            self.throttle.tell(at);
+            Vec::new()
+        } else {
+            self.throttle.change(at, |throttle| self.tell(chain, at, &state, throttle, reports))?
+        };
+        self.progress.cases.fetch_add(told.len() as u64, Ordering::Relaxed);
+        for Dispatch { happening: Happening { case, change, .. }, camera, .. } in told {
+            let rule = self.plan.camera(&camera).and_then(|camera| camera.rules.get(case.rule.0));
+            info!(
+                camera,
+                zone = rule.map(|rule| rule.zone.as_str()),
+                kind = rule.map(|rule| rule.kind.slug.as_str()),
+                case = case.id.as_str(),
+                "Case {change:?}."
+            );
+        }
+        reports.clear();
+        self.stored().insert(chain.camera.id.clone(), at);
+        self.throttle.ask(chain, at);
+        Ok(())
+    }
+
+    /// Puts what `throttle` lets through into the outbox, with the states that led to it.
+    fn tell(
+        &self,
+        chain: &Chain,
+        at: CaptureTime,
+        state: &[u8],
+        throttle: &mut Throttle,
+        reports: &[Report],
+    ) -> Result<Vec<Dispatch>> {
+        let happenings: Vec<Happening> = reports.iter().map(|report| report.happening.clone()).collect();
+        let dispatches = throttle.look(&chain.camera, at, &happenings, chain.judge.vocabulary());
+        self.write_pictures(&dispatches, reports);
+        let box_state = throttle.save()?;
+        self.put(chain, &[(&chain.camera.id, state), (BOX, &box_state)], &dispatches, reports)?;
+        Ok(dispatches)
+    }
+
+    /// Stores the states and what is told. The core has moved on, so going on without these rows would lose a
+    /// case: nothing is looked at until they are kept. After a restart the stored state leads to the same
+    /// decision again.
+    fn put(
+        &self,
+        chain: &Chain,
+        states: &[(&str, &[u8])],
+        dispatches: &[Dispatch],
+        reports: &[Report],
+    ) -> Result<()> {
+        while let Err(e) = self.accept(chain, states, dispatches, reports) {
             error!(camera = chain.camera.id, "A case cannot be stored, trying again: {e}.");
             if e.is_disk_full() {
                 self.make_room();
@@ -340,19 +403,6 @@ impl Keeper {
                 return Err(e);
             }
         }
-        self.progress.cases.fetch_add(reports.len() as u64, Ordering::Relaxed);
-        for report in reports.drain(..) {
-            let rule = &chain.camera.rules[report.happening.case.rule.0];
-            info!(
-                camera = chain.camera.id,
-                zone = rule.zone,
-                kind = rule.kind.slug,
-                case = report.happening.case.id.as_str(),
-                "Case {:?}.",
-                report.happening.change
-            );
-        }
-        self.stored().insert(chain.camera.id.clone(), at);
         Ok(())
     }
 
@@ -360,16 +410,24 @@ impl Keeper {
         self.stored.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn accept(&self, chain: &Chain, state: &[u8], reports: &[Report]) -> Result<Vec<Message>> {
-        self.outbox.accept(&chain.camera.id, Some(state), |sequence| {
+    fn accept(
+        &self,
+        chain: &Chain,
+        states: &[(&str, &[u8])],
+        dispatches: &[Dispatch],
+        reports: &[Report],
+    ) -> Result<Vec<Message>> {
+        self.outbox.accept_with(states, |sequence| {
             let mut messages = Vec::new();
-            for report in reports {
+            for dispatch in dispatches {
+                let labels = dispatch.labels.clone().map(Vocabulary::new);
                 messages.extend(mqtt::messages(&EventReport {
                     plan: &self.plan,
-                    camera: &chain.camera,
-                    happening: &report.happening,
-                    evidence: &report.evidence,
-                    vocabulary: chain.judge.vocabulary(),
+                    camera: self.plan.camera(&dispatch.camera).unwrap_or(&chain.camera),
+                    happening: &dispatch.happening,
+                    evidence: &reports[dispatch.of].evidence,
+                    note: &dispatch.note,
+                    vocabulary: labels.as_ref().unwrap_or(chain.judge.vocabulary()),
                     model: Some(&self.model),
                     sequence: sequence.next_number(),
                     recorded: self.clock.now(),
@@ -391,11 +449,11 @@ impl Keeper {
     }
 
     /// A picture that cannot be written still goes out as a message; only the page lacks it.
-    fn write_pictures(&self, reports: &[Report]) {
-        for report in reports {
-            let Evidence::Taken { pictures, .. } = &report.evidence else { continue };
+    fn write_pictures(&self, dispatches: &[Dispatch], reports: &[Report]) {
+        for dispatch in dispatches {
+            let Evidence::Taken { pictures, .. } = &reports[dispatch.of].evidence else { continue };
             for picture in pictures {
-                if let Err(e) = self.store.write(&report.happening.case.id, picture) {
+                if let Err(e) = self.store.write(&dispatch.happening.case.id, picture) {
                     warn!("An evidence picture is missing on the page: {e}.");
                 }
             }

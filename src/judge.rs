@@ -279,6 +279,7 @@ impl Rule {
                 site: plan.site.clone(),
                 labels: Vec::new(),
                 score: plan.score,
+                size: plan.size,
                 dwell_s: plan.dwell_s,
                 clear_s: plan.clear_s,
                 absence_s: plan.absence_s,

@@ -50,6 +50,8 @@ pub use room::Lost;
 
 /// Name of the database in the storage folder.
 pub const FILE_NAME: &str = "gridpatrol.db";
+/// Under this name the state of the whole box is stored; no camera can be called so.
+pub const BOX: &str = "@box";
 /// A picture that nobody has taken for so long is given up: as long as a broker would keep it.
 const PICTURE_PATIENCE: Duration = Duration::from_secs(24 * 3600);
 /// After so many refusals for what it is, a row is set aside: the broker means it.
@@ -198,6 +200,20 @@ impl Outbox {
         core_state: Option<&[u8]>,
         make: impl FnOnce(&mut Sequence) -> Result<Vec<Message>>,
     ) -> Result<Vec<Message>> {
+        let state = core_state.map(|state| (camera, state));
+        self.accept_with(state.as_slice(), make)
+    }
+
+    /// As [`Outbox::accept`] for several states at once, each of the camera that it is named with, or of the box
+    /// ([`BOX`]).
+    ///
+    /// # Errors
+    /// As [`Outbox::accept`].
+    pub fn accept_with(
+        &self,
+        states: &[(&str, &[u8])],
+        make: impl FnOnce(&mut Sequence) -> Result<Vec<Message>>,
+    ) -> Result<Vec<Message>> {
         let (messages, lost) = self.write(|tx| {
             let mut sequence = Sequence { last: schema::counter(tx, schema::SEQUENCE)? };
             let messages = match make(&mut sequence) {
@@ -205,7 +221,7 @@ impl Outbox {
                 Err(e) => return Ok(Err(e)),
             };
             schema::set_counter(tx, schema::SEQUENCE, sequence.last)?;
-            if let Some(state) = core_state {
+            for (camera, state) in states {
                 tx.prepare_cached(
                     "INSERT INTO core_state (camera, state) VALUES (?1, ?2)
                      ON CONFLICT (camera) DO UPDATE SET state = excluded.state",
@@ -232,7 +248,7 @@ impl Outbox {
         Ok(messages)
     }
 
-    /// The state that `camera` was last stored with.
+    /// The state that `camera`, or the box ([`BOX`]), was last stored with.
     ///
     /// # Errors
     /// [`Kind::Disk`] when the database cannot be read.

@@ -8,21 +8,27 @@ use jiff::tz::TimeZone;
 
 use crate::calibrate::score_file::Scores;
 use crate::case::catalog::{Catalog, Kind as CaseKind};
+use crate::case::throttle::Limits;
 use crate::clock::CaptureTime;
 use crate::config::{Decode, GridProfile, LookAt};
 use crate::detect::{Provider, Setup};
 use crate::evidence::Retention;
 use crate::place::{Polygon, Site};
-use crate::rule::Schedule;
+use crate::rule::{Schedule, SizeLimits};
+use crate::source::usb::UsbCamera;
+use crate::source::{FfmpegCamera, SnapshotCamera};
 
 mod broker;
 mod build;
+mod camera;
 pub(crate) mod ground;
 mod labels;
+mod limits;
 mod live;
 mod model;
 mod privacy;
 mod rule;
+mod size;
 mod storage;
 
 /// What the box is to do.
@@ -50,6 +56,8 @@ pub struct Plan {
     pub pin: bool,
     /// How pictures are redacted; `None` when none are taken.
     pub redaction: Option<RedactionPlan>,
+    /// The bounds of the throttle.
+    pub limits: Limits,
     /// The broker.
     pub broker: BrokerPlan,
     /// Folder of database and evidence.
@@ -116,14 +124,27 @@ pub struct CameraPlan {
 /// What a camera watches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
-    /// A camera on the network.
-    Live(LivePlan),
-    /// An H.264 or H.265 MP4 file.
+    /// A live camera.
+    Live(LiveInput),
+    /// An H.264 or H.265 MP4 file, or a Motion JPEG AVI file.
     Video(PathBuf),
     /// A folder of JPEG or PNG pictures.
     Pictures(PathBuf),
     /// A JSONL file of detections, one look a line.
     Detections(PathBuf),
+}
+
+/// A live camera, by how its pictures are had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LiveInput {
+    /// A stream over RTSP.
+    Rtsp(LivePlan),
+    /// A camera on this box.
+    Usb(UsbCamera),
+    /// Whatever the ffmpeg program can read.
+    Ffmpeg(FfmpegCamera),
+    /// Single pictures over HTTP.
+    Snapshots(SnapshotCamera),
 }
 
 /// How to reach a camera on the network. Knows where a password lies and never what it is.
@@ -163,6 +184,8 @@ pub struct RulePlan {
     pub is_named: bool,
     /// Least score of a detection.
     pub score: f32,
+    /// How large its objects are.
+    pub size: SizeLimits,
     /// Seconds that the condition must hold before a case opens.
     pub dwell_s: f64,
     /// Seconds that the place must be seen empty before the case clears.
@@ -170,6 +193,8 @@ pub struct RulePlan {
     /// Seconds for which an object without a case may be seen missing and still be the same; `None` for as long as
     /// it takes to believe that it has gone.
     pub absence_s: Option<f64>,
+    /// Seconds after a clear for which a new case in the same place is held back.
+    pub cool_down_s: f64,
     /// What is judged.
     pub condition: Condition,
     /// What must be near, or must not be.
@@ -216,6 +241,30 @@ impl RulePlan {
         match self.condition {
             Condition::Standing | Condition::Count(_) | Condition::Cluster { .. } => false,
             Condition::Presence | Condition::Loitering => true,
+        }
+    }
+}
+
+impl LiveInput {
+    /// User name and where the password lies, of a camera that wants them.
+    pub fn login(&self) -> Option<&(String, Secret)> {
+        match self {
+            Self::Rtsp(live) => live.login.as_ref(),
+            Self::Ffmpeg(ffmpeg) => ffmpeg.login.as_ref(),
+            Self::Snapshots(snapshots) => snapshots.login.as_ref(),
+            Self::Usb(_) => None,
+        }
+    }
+}
+
+/// Its address; no secret is in it.
+impl std::fmt::Display for LiveInput {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Rtsp(live) => f.write_str(&live.url),
+            Self::Usb(usb) => write!(f, "usb:{}", usb.device.display()),
+            Self::Ffmpeg(ffmpeg) => write!(f, "ffmpeg:{}", ffmpeg.address),
+            Self::Snapshots(snapshots) => f.write_str(&snapshots.url),
         }
     }
 }

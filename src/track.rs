@@ -122,6 +122,11 @@ impl Track {
 
     fn predict(&mut self, at: CaptureTime) {
         let dt = at.seconds_since(self.at) as f32;
+        if self.motion == Motion::Still {
+            // What stands still stays where it is; the noise of few looks must not carry it away.
+            self.x.fade(0.0);
+            self.y.fade(0.0);
+        }
         self.x.predict(dt, self.width);
         self.y.predict(dt, self.height);
         self.at = at;

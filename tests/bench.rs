@@ -54,12 +54,35 @@ fn bench_reports_what_scripts_read_and_counts_its_allocations() {
 }
 
 #[test]
+fn bench_cameras_reports_what_each_camera_costs() {
+    let clip = "tests/media/vtest.mp4";
+    let text =
+        gridpatrol_ok(&["bench", "cameras", "--input", clip, "--streams", "1,2", "--seconds", "2", "--json"]);
+    let report: Value = serde_json::from_str(&text).unwrap();
+    let rows = report["rows"].as_array().unwrap();
+    let named: Vec<_> = rows.iter().map(|row| (row["mode"].as_str().unwrap(), &row["cameras"])).collect();
+    assert_eq!(named, [("key", &1.into()), ("key", &2.into()), ("all", &1.into()), ("all", &2.into())]);
+    let number = |row: &Value, key: &str| row[key].as_f64().unwrap_or_else(|| panic!("no {key} in {row}"));
+    for row in rows {
+        for key in ["cores", "capture_cores", "look_cores", "looks_per_s", "rss_bytes"] {
+            assert!(number(row, key) >= 0.0, "{key}: {row}");
+        }
+        // The clip has ten pictures a second, and a key picture each 25 s.
+        assert!((5.0..15.0).contains(&number(row, "received_per_s")), "{row}");
+    }
+    assert!(number(&rows[0], "decoded_per_s") <= 1.0, "{}", rows[0]);
+    assert!(number(&rows[2], "decoded_per_s") + number(&rows[2], "late_share") > 1.0, "{}", rows[2]);
+}
+
+#[test]
 fn bench_refuses_what_cannot_be_measured() {
     for args in [
         &["bench", "--seconds", "-1"][..],
         &["bench", "--score", "2"],
         &["bench", "--threads", "0"],
         &["bench", "--model", "no-such-model"],
+        &["bench", "cameras"],
+        &["bench", "cameras", "--input", "tests/media/vtest.mp4", "--streams", "0"],
     ] {
         let output = gridpatrol(args);
         assert_eq!(output.status.code(), Some(2), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));

@@ -169,6 +169,21 @@ fn a_calibration_says_its_residuals_and_writes_a_file_that_check_takes() {
     site.write("edge.toml", &text.replace("street.mp4", "."));
     let checked = gridpatrol_ok(&["check", "--config", &site.text("edge.toml")]);
     assert!(checked.contains(WEST) && checked.contains(EAST), "{checked}");
+
+    // Two grids that share a strip of 1 m by 58 m.
+    let grids = [
+        grid(WEST, [[-40.0, 2.0], [1.0, 2.0], [1.0, 60.0], [-40.0, 60.0]]),
+        grid(EAST, [[0.0, 2.0], [40.0, 2.0], [40.0, 60.0], [0.0, 60.0]]),
+    ];
+    site.write("grids.geojson", &json!({"type": "FeatureCollection", "features": grids}).to_string());
+    let checked = gridpatrol_ok(&["check", "--config", &site.text("edge.toml"), "--json"]);
+    let checked: Value = serde_json::from_str(&checked).unwrap();
+    let overlaps = checked["grid_overlaps"].as_array().unwrap();
+    assert_eq!(
+        (overlaps.len(), &overlaps[0]["first"], &overlaps[0]["second"]),
+        (1, &json!(WEST), &json!(EAST))
+    );
+    assert!((overlaps[0]["area_m2"].as_f64().unwrap() - 58.0).abs() < 0.5, "{overlaps:?}");
 }
 
 #[test]
@@ -339,6 +354,7 @@ fn two_cars_in_two_grids_of_one_zone_are_cases_of_those_grids_where_they_stand()
                 camera: &plan.cameras[0],
                 happening,
                 evidence: &Evidence::NoView,
+                note: &gridpatrol::case::throttle::Note::default(),
                 vocabulary: judge.vocabulary(),
                 model: None,
                 sequence: 1,
@@ -362,6 +378,14 @@ fn where_a_zone_names_a_grid_it_counts_only_outside_of_all_polygons() {
     let mut grids: Value = serde_json::from_str(&grids).unwrap();
     grids["features"].as_array_mut().unwrap().truncate(1);
     site.write("grids.geojson", &grids.to_string());
+    let mut grids: Vec<_> =
+        opened(&site).into_iter().map(|(_, grid, position)| (grid, position.is_some())).collect();
+    grids.sort_unstable();
+    assert_eq!(grids, [(WEST.to_owned(), true), ("410102007003099".to_owned(), true)]);
+}
+
+/// Left edge, grid and position of the cases that the two cars open.
+fn opened(site: &Site) -> Vec<(f32, String, Option<Position>)> {
     let file = ConfigFile::read(&site.path("edge.toml")).unwrap();
     let plan = Plan::for_replay(&file, "cam-05", Input::Detections("looks.jsonl".into())).unwrap();
     let mut judge = Judge::new(&plan.source(), &plan.cameras[0], Vocabulary::default());
@@ -372,8 +396,26 @@ fn where_a_zone_names_a_grid_it_counts_only_outside_of_all_polygons() {
         let at = gridpatrol::clock::CaptureTime::default().plus_seconds(f64::from(look) / 5.0);
         judge.look(&Look { at, view: View::Clear, detections: &detections }, &mut happenings);
     }
-    let mut grids: Vec<_> =
-        happenings.iter().map(|h| (h.case.grid.as_str(), h.case.position.is_some())).collect();
-    grids.sort_unstable();
-    assert_eq!(grids, [(WEST, true), ("410102007003099", true)]);
+    let cases = happenings.into_iter().map(|happening| happening.case);
+    cases.map(|case| (case.objects[0].bbox.x1, case.grid.to_string(), case.position)).collect()
+}
+
+#[test]
+fn a_rule_in_metres_opens_no_case_for_what_is_too_narrow_or_too_wide_on_the_ground() {
+    // The near car's box is 3.06 m wide on the ground and 0.15 high in the picture, the far one's 2.64 m and 0.12.
+    for (limits, expected) in [
+        ("min_width_m = 2.8", vec![0.22]),
+        ("max_width_m = 2.8", vec![0.66]),
+        ("", vec![0.22, 0.66]),
+        ("min_height = 0.14", vec![0.22]),
+    ] {
+        let site = Site::new("ground = \"calibration/cam-05.toml\"", "");
+        let text = std::fs::read_to_string(site.path("edge.toml")).unwrap();
+        let comma = if limits.is_empty() { "" } else { ", " };
+        site.write("edge.toml", &text.replace("clear_s = 5", &format!("clear_s = 5{comma}{limits}")));
+        site.calibrate(&[]);
+        let mut lefts: Vec<f32> = opened(&site).iter().map(|(left, _, _)| *left).collect();
+        lefts.sort_by(f32::total_cmp);
+        assert_eq!(lefts, expected, "{limits}");
+    }
 }

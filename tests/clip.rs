@@ -1,12 +1,20 @@
 //! The bundled clip through the real detector. The truth is from looking at the clip, frame by frame; it is
 //! written down in tests/media/README.md.
 
+use std::path::Path;
+use std::sync::LazyLock;
+
 use serde_json::Value;
 
+use crate::redaction::{FACES, model, nothing_is_left};
 use crate::support::program::{CLIP, DEMO, gridpatrol_ok};
 
-/// The events of the clip, with the evidence pictures in a folder.
-fn replay(evidence: &std::path::Path) -> Vec<Value> {
+/// Folder of the evidence pictures of the clip.
+const PICTURES: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/clip-evidence");
+
+/// The events of the clip; their pictures are in [`PICTURES`].
+static EVENTS: LazyLock<Vec<Value>> = LazyLock::new(|| {
+    let _ = std::fs::remove_dir_all(PICTURES);
     let events = gridpatrol_ok(&[
         "replay",
         "--config",
@@ -16,10 +24,10 @@ fn replay(evidence: &std::path::Path) -> Vec<Value> {
         "--input",
         CLIP,
         "--evidence",
-        evidence.to_str().unwrap(),
+        PICTURES,
     ]);
     events.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
+});
 
 /// Seconds into the clip.
 fn seconds(time: &Value) -> f64 {
@@ -29,8 +37,7 @@ fn seconds(time: &Value) -> f64 {
 
 #[test]
 fn the_two_standing_vehicles_and_the_one_crowd_are_the_only_cases() {
-    let folder = tempfile::tempdir().unwrap();
-    let events = replay(folder.path());
+    let events = &*EVENTS;
     let of = |kind: &str, change: &str| -> Vec<&Value> {
         let change = format!("cn.patrol.case.{change}.v1");
         events.iter().filter(|e| e["data"]["kind"] == kind && e["type"] == change.as_str()).collect()
@@ -68,14 +75,13 @@ fn the_two_standing_vehicles_and_the_one_crowd_are_the_only_cases() {
 #[test]
 fn every_event_has_its_pictures_and_they_are_the_ones_it_names() {
     use sha2::{Digest as _, Sha256};
-    let folder = tempfile::tempdir().unwrap();
     let mut pictures = 0;
-    for event in replay(folder.path()) {
+    for event in &*EVENTS {
         let data = &event["data"];
         assert!(data["redaction"]["persons"].as_u64().unwrap() > 0, "people are in every look of the clip");
         for evidence in data["evidence"].as_array().unwrap() {
             let (id, role) = (data["case_id"].as_str().unwrap(), evidence["role"].as_str().unwrap());
-            let jpeg = std::fs::read(folder.path().join(format!("{id}-{role}.jpg"))).unwrap();
+            let jpeg = std::fs::read(Path::new(PICTURES).join(format!("{id}-{role}.jpg"))).unwrap();
             let hash: String = Sha256::digest(&jpeg).iter().map(|byte| format!("{byte:02x}")).collect();
             assert_eq!(evidence["sha256"], hash.as_str());
             let picture = image::load_from_memory(&jpeg).unwrap();
@@ -85,6 +91,16 @@ fn every_event_has_its_pictures_and_they_are_the_ones_it_names() {
         }
     }
     assert_eq!(pictures, 7, "overview and close-up of three openings, and the view after the crowd has gone");
+}
+
+#[test]
+fn no_face_is_left_in_the_pictures() {
+    let found: u64 = EVENTS.iter().map(|event| event["data"]["redaction"]["faces"].as_u64().unwrap()).sum();
+    assert!(found >= 10, "the face model found {found} faces to hide");
+    let pictures = std::fs::read_dir(PICTURES).unwrap().map(|entry| entry.unwrap().path());
+    let pictures: Vec<_> = pictures.map(|path| image::open(path).unwrap().to_rgb8()).collect();
+    assert_eq!(pictures.len(), 7);
+    nothing_is_left(model(FACES).as_mut(), &pictures);
 }
 
 #[test]

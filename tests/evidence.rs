@@ -7,28 +7,28 @@ use gridpatrol::case::CaseId;
 use gridpatrol::detect::{BBox, Detection, Detector, Label, ModelIdentity, Vocabulary};
 use gridpatrol::error::{Error, Kind, Result};
 use gridpatrol::evidence::{
-    Canvas, Evidence, Eyes, Facts, LEAST_BLOCK_PX, MAX_BYTES, Picture, PixelRect, Redaction, Role, Store,
-    Subject, View, Who, caption, redact, take, windows,
+    Canvas, Evidence, Eyes, Facts, LEAST_BLOCK_PX, MAX_BYTES, Picture, PixelRect, Redaction, Role, Shot,
+    Store, Subject, View, Who, caption, redact, windows,
 };
 use gridpatrol::frame::{Frame, Layout, Matrix};
 use gridpatrol::place::Polygon;
 use image::{Rgb, RgbImage};
 use sha2::{Digest as _, Sha256};
 
-const WHOLE: BBox = BBox { x1: 0.0, y1: 0.0, x2: 1.0, y2: 1.0 };
-const PERSON: Label = Label(0);
-const CAR: Label = Label(1);
+pub const WHOLE: BBox = BBox { x1: 0.0, y1: 0.0, x2: 1.0, y2: 1.0 };
+pub const PERSON: Label = Label(0);
+pub const CAR: Label = Label(1);
 const CASE: &str = "0193a1b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b";
 
 /// Says of each region what the script says.
-struct Scripted<F> {
+pub struct Scripted<F> {
     script: F,
     vocabulary: Vocabulary,
     identity: ModelIdentity,
     calls: usize,
 }
 
-fn scripted<F: FnMut(usize, BBox) -> Result<Vec<Detection>> + Send>(script: F) -> Scripted<F> {
+pub fn scripted<F: FnMut(usize, BBox) -> Result<Vec<Detection>> + Send>(script: F) -> Scripted<F> {
     let vocabulary = Vocabulary::new(["person", "car", "bench"].map(String::from).to_vec());
     Scripted { script, vocabulary, identity: identity(), calls: 0 }
 }
@@ -62,7 +62,7 @@ fn identity() -> ModelIdentity {
     ModelIdentity { name: "nanodet-g-416".into(), sha256: "1a2b3c4d".repeat(8) }
 }
 
-fn seen(label: Label, score: f32, bbox: [f32; 4]) -> Detection {
+pub fn seen(label: Label, score: f32, bbox: [f32; 4]) -> Detection {
     Detection { label, score, bbox: bbox.into() }
 }
 
@@ -89,7 +89,7 @@ fn shoot(frame: &Frame, roles: &[Role], objects: &[Detection], detector: &mut dy
 }
 
 /// As [`shoot`], looking for faces and plates with `eyes`.
-fn shoot_through(
+pub fn shoot_through(
     frame: &Frame,
     roles: &[Role],
     objects: &[Detection],
@@ -99,34 +99,34 @@ fn shoot_through(
     let (zone, model) = (zone(), identity());
     let vocabulary = detector.vocabulary().clone();
     let facts = facts(&model);
-    let view = View { zone: &zone, objects, look: &[], vocabulary: &vocabulary, facts };
-    take(frame, roles, &view, detector, eyes)
+    let view = View { zone: &zone, objects, vocabulary: &vocabulary, facts };
+    Shot::take(frame, [objects], &vocabulary, detector, eyes).pictures(roles, &view)
 }
 
 /// A scripted model for faces or plates.
-fn finder<F: FnMut(usize, BBox) -> Result<Vec<Detection>> + Send>(label: &str, script: F) -> Scripted<F> {
+pub fn finder<F: FnMut(usize, BBox) -> Result<Vec<Detection>> + Send>(label: &str, script: F) -> Scripted<F> {
     Scripted { vocabulary: Vocabulary::new(vec![label.to_owned()]), ..scripted(script) }
 }
 
 /// Models that find no face and no plate.
-fn blind() -> Eyes {
+pub fn blind() -> Eyes {
     let none = |label| Box::new(finder(label, |_, _| Ok(vec![])));
     Eyes::new((none("face"), 0.2), (none("plate"), 0.2)).unwrap()
 }
 
-fn pictures(evidence: Evidence) -> (Vec<Picture>, Redaction) {
+pub fn pictures(evidence: Evidence) -> (Vec<Picture>, Redaction) {
     match evidence {
         Evidence::Taken { pictures, redaction } => (pictures, redaction),
         other => panic!("expected pictures, got {other:?}"),
     }
 }
 
-fn decoded(picture: &Picture) -> RgbImage {
+pub fn decoded(picture: &Picture) -> RgbImage {
     image::load_from_memory(&picture.jpeg).unwrap().to_rgb8()
 }
 
 /// A full-range grey frame whose luma is `luma(x, y)`.
-fn frame(width: usize, height: usize, luma: impl Fn(usize, usize) -> u8) -> Frame {
+pub fn frame(width: usize, height: usize, luma: impl Fn(usize, usize) -> u8) -> Frame {
     let y = (0..width * height).map(|i| luma(i % width, i / width)).collect();
     let chroma = vec![128; width * height / 4];
     Frame { width, height, full_range: true, y, u: chroma.clone(), v: chroma, ..Frame::default() }

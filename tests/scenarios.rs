@@ -2,9 +2,9 @@
 
 use crate::scene::board::{row, story};
 use crate::scene::play::{plan_of, play};
-use crate::scene::score::{Opening, score_openings};
+use crate::scene::score::{Opening, score, score_openings};
 use crate::scene::world::Scene;
-use crate::scene::{KINDS, Kind, Noise, street};
+use crate::scene::{Dice, KINDS, Kind, Noise, street};
 
 fn kind(name: &str) -> Kind {
     *KINDS.iter().find(|kind| kind.name == name).unwrap()
@@ -102,4 +102,44 @@ fn one_case_per_violation_in_every_kind_of_scene_that_is_held() {
             assert!(row.score.most_messages <= 3, "{name}: {} messages", row.score.most_messages);
         }
     }
+}
+
+/// Plays scenes of `kinds`, each changed by `change`, and checks that the cases are still the true ones.
+fn still_right(kinds: &[&str], seeds: std::ops::Range<u64>, mut change: impl FnMut(&mut Scene, &mut Dice)) {
+    for name in kinds {
+        for seed in seeds.clone() {
+            let mut scene = (kind(name).make)(seed, &Noise::NOISY, 0.2);
+            change(&mut scene, &mut Dice::new(seed));
+            let score = score(&scene, &play(&plan_of(&scene.zones), &scene));
+            assert!(score.is_right(), "{:#?}", score.notes);
+        }
+    }
+}
+
+#[test]
+fn a_third_of_the_looks_lost_changes_no_set_of_cases_of_any_rule() {
+    let kinds = ["pair", "bikes", "crowd", "stall", "intrusion", "loiter"];
+    still_right(&kinds, 0..2, |scene, dice| scene.looks.retain(|_| !dice.chance(1.0 / 3.0)));
+}
+
+#[test]
+fn a_minute_and_a_half_without_looks_changes_no_set_of_cases_of_rules_about_things_that_stay() {
+    still_right(&["pair", "bikes", "stall"], 0..4, |scene, dice| {
+        // While something comes or goes, or when a case falls due, the stretch would change what can be known.
+        let busy = scene.busy.clone();
+        let fair = |from: f64| !busy.iter().any(|&t| t > from - 15.0 && t < from + 105.0);
+        if let Some(from) = (0..500).map(|_| dice.between(30.0, 780.0)).find(|&from| fair(from)) {
+            scene.looks.retain(|look| look.t < from || look.t > from + 90.0);
+        }
+    });
+}
+
+#[test]
+fn restarts_change_no_set_of_cases_of_any_rule() {
+    let kinds = ["pair", "bikes", "crowd", "stall", "intrusion", "loiter"];
+    still_right(&kinds, 2..4, |scene, dice| {
+        let mut restarts: Vec<f64> = (0..5).map(|_| dice.between(10.0, scene.length_s - 10.0)).collect();
+        restarts.sort_by(f64::total_cmp);
+        scene.restarts = restarts;
+    });
 }

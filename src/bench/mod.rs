@@ -2,6 +2,8 @@
 //! heap allocations. `gridpatrol bench` prints what comes out.
 
 pub mod allocator;
+pub mod camera_server;
+pub mod cameras;
 pub mod frames;
 pub mod machine;
 pub mod measure;

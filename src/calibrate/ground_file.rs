@@ -232,6 +232,8 @@ fn wrong(path: &Path, what: impl std::fmt::Display) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     /// Five points of ground seen from straight above, 40 m by 20 m, the last one a metre off.
@@ -288,6 +290,19 @@ mod tests {
         });
         let said = ground(&moved.collect::<Vec<_>>().join("\n")).unwrap_err().to_string();
         assert!(said.contains("homography: it puts point 1"), "{said}");
+    }
+
+    proptest! {
+        #[test]
+        fn a_damaged_file_is_read_or_refused_and_never_a_panic(
+            at in 0.0..1.0_f64, length in 0..24_usize, put in "[-0-9eEnaif.,\\[\\]= \n]{0,8}",
+        ) {
+            let mut text = text().into_bytes();
+            let at = (at * text.len() as f64) as usize;
+            let end = (at + length).min(text.len());
+            text.splice(at..end, put.into_bytes());
+            let _ = ground(&String::from_utf8_lossy(&text));
+        }
     }
 
     #[test]

@@ -110,7 +110,7 @@ fn candidates(inputs: &[Input], say: &mut dyn FnMut(&str)) -> Result<(Vec<Candid
 /// The file or folder of `input`, or the address of a camera.
 pub fn place(input: &Input) -> PathBuf {
     match input {
-        Input::Live(live) => PathBuf::from(&live.url),
+        Input::Live(live) => PathBuf::from(live.to_string()),
         Input::Video(path) | Input::Pictures(path) | Input::Detections(path) => path.clone(),
     }
 }

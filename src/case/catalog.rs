@@ -9,7 +9,9 @@ use std::sync::{Arc, LazyLock};
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::file::{MAX_ABSENCE_S, MAX_CLEAR_S, MAX_COUNT, MAX_DWELL_S, NEAR, SCORE};
+pub(crate) use self::file::{
+    MAX_ABSENCE_S, MAX_CLEAR_S, MAX_COOL_DOWN_S, MAX_COUNT, MAX_DWELL_S, NEAR, SCORE,
+};
 
 /// The catalogue built into the program, as it is written.
 pub const TEXT: &str = include_str!("catalog.toml");
@@ -58,6 +60,9 @@ pub struct Kind {
     pub visible: bool,
     /// The zone kinds that bring this rule by default.
     pub zones: Vec<String>,
+    /// Seconds after a clear for which a new case in the same place is held back. 0, if left out, for kinds whose
+    /// every case is a new violation.
+    pub cool_down_s: f64,
     /// The rule and its default parameters.
     pub rule: RuleDefaults,
 }

@@ -1,11 +1,14 @@
-//! One case per real violation: the catalogue of kinds, the places that remember, the life of a case.
+//! One case per real violation: the catalogue of kinds, the places that remember, the life of a case, and what of
+//! it is told.
 
 pub mod catalog;
 mod lifecycle;
 pub(crate) mod occupancy;
 mod slot;
+pub mod throttle;
 mod trial;
 
 pub use lifecycle::{Case, CaseId, Change, Happening, RuleIndex};
 pub(crate) use occupancy::LONGEST_STEP_S;
 pub(crate) use slot::{Identity, Slot, same_foot};
+pub use throttle::Throttle;

@@ -32,7 +32,11 @@ pub(crate) const LONGEST_STEP_S: f64 = 5.0;
 /// Empty time is also held against the longest stretch in which the object was missed before it was found
 /// again, times this: what hid once for ten seconds is not gone after ten.
 const GAP_FACTOR: f64 = 2.0;
-/// Least empty time from which a place may be doubted, in seconds: a car needs longer than that to leave a place
+/// How much the empty looks must say before what is found next may be another object, in natural log-odds: 50 to 1.
+const DOUBT: f32 = 4.0;
+/// Misses beyond this say nothing more of it.
+const MOST_COUNTED: u32 = 200;
+/// The shortest time between two objects in one place, in seconds: a car needs longer than that to leave a place
 /// and another one to get into it.
 const DOUBT_S: f64 = 5.0;
 /// How many times the usual time between two hits is much longer than usual.
@@ -120,7 +124,8 @@ impl Occupancy {
             self.empty_s += at.seconds_since(last).clamp(0.0, LONGEST_STEP_S);
         }
         self.last_judged = Some(at);
-        self.log_odds = (self.log_odds + self.loss()).max(-MOST);
+        let loss = ((1.0 - self.detection_rate()) / (1.0 - FALSE_ALARM)).ln();
+        self.log_odds = (self.log_odds + loss).max(-MOST);
     }
 
     /// The place could not be seen on this look.
@@ -128,19 +133,21 @@ impl Occupancy {
         self.last_judged = None;
     }
 
-    /// Whether the place was seen empty for long enough for another object to have taken it.
-    pub(crate) fn is_doubted(&self) -> bool {
-        self.misses >= 3 && self.empty_s >= DOUBT_S
+    /// Whether the place, found occupied at `at`, was seen empty before in a way that another object may have
+    /// taken it.
+    pub(crate) fn is_doubted(&self, at: CaptureTime) -> bool {
+        self.emptiness() >= DOUBT && at.seconds_since(self.last_seen) >= DOUBT_S
     }
 
-    /// How much the looks since the last hit speak for an empty place, in natural log-odds.
+    /// How much the looks since the last hit speak for an empty place, in natural log-odds. The detection rate is not
+    /// known but learnt, so each miss makes the next one less of a surprise (Laplace's rule of succession).
     pub(crate) fn emptiness(&self) -> f32 {
-        self.misses as f32 * -self.loss()
-    }
-
-    /// What a miss changes, in natural log-odds.
-    fn loss(&self) -> f32 {
-        ((1.0 - self.detection_rate()) / (1.0 - FALSE_ALARM)).ln()
+        let missed = (self.looked - self.found).max(0.0) + 1.0;
+        let surprise = |before: u32| {
+            let before = before as f32;
+            ((missed + before) / (self.looked + 3.0 + before) / (1.0 - FALSE_ALARM)).min(1.0).ln()
+        };
+        -(0..self.misses.min(MOST_COUNTED)).map(surprise).sum::<f32>()
     }
 
     /// Whether nothing was found for more than `least_s` until `at`, and for much longer than is usual here: a

@@ -34,6 +34,8 @@ pub(crate) struct Slot {
     pub(crate) last_whole: CaptureTime,
     /// The open case, once the dwell was reached.
     pub(crate) case: Option<Case>,
+    /// When something was last seen on its way out of this place or into it.
+    pub(crate) manoeuvre: Option<CaptureTime>,
     spread: Spread,
     trial: Option<Trial>,
 }
@@ -64,25 +66,35 @@ impl Slot {
             latest: detection,
             last_whole: at,
             case: None,
+            manoeuvre: None,
             spread: Spread::new(),
             trial: None,
         }
     }
 
     /// Something was found at `at` in this place after it was seen empty, or not at all, for a while: it has to
-    /// stand trial. What was found since the last such time is forgotten: it was too little to tell by.
+    /// stand trial. A trial that is under way for a better reason goes on.
     pub(crate) fn suspect(&mut self, at: CaptureTime, emptiness: f32) {
         let gap_s = at.seconds_since(self.occupancy.last_seen);
-        self.trial = Some(Trial::new(at, gap_s, emptiness));
+        let left = self.manoeuvre.is_some_and(|when| when >= self.occupancy.last_seen);
+        let trial = Trial::new(at, gap_s, emptiness, left);
+        if self.trial.as_ref().is_none_or(|running| running.odds() < trial.odds()) {
+            self.trial = Some(trial);
+        }
     }
 
     /// Takes those edges of a view that are `shown` into the anchor, or into the trial of what stands here.
-    pub(crate) fn settle(&mut self, seen: &BBox, shown: [bool; 4]) -> Identity {
+    /// `dwell_s` is how long something may stand here.
+    pub(crate) fn settle(&mut self, seen: &BBox, shown: [bool; 4], dwell_s: f64) -> Identity {
+        let pressing = self.case.is_none() && self.occupancy.is_held(dwell_s);
         let Some(trial) = &mut self.trial else {
+            if self.spread.is_astray(&self.anchor, seen, shown) {
+                self.manoeuvre = Some(self.occupancy.last_seen);
+            }
             self.spread.follow(&mut self.anchor, seen, shown);
             return Identity::Same;
         };
-        let Some(verdict) = trial.hear(seen, shown, &self.anchor, &self.spread) else {
+        let Some(verdict) = trial.hear(seen, shown, &self.anchor, &self.spread, pressing) else {
             return Identity::Same;
         };
         match verdict {

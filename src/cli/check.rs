@@ -13,6 +13,9 @@ use crate::place::grids::Overlap;
 use crate::plan::{Condition, Input, Plan, ground};
 use crate::source;
 
+/// Most pairs of grids that share ground that are listed for a person.
+const SHOWN_OVERLAPS: usize = 20;
+
 /// Check a configuration, its model and its inputs without running it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  gridpatrol check --config edge.toml")]
@@ -38,7 +41,7 @@ pub fn run(args: &Args) -> Result<()> {
     let redaction = Pictures::open(&plan)?.models();
     for camera in &plan.cameras {
         if let Input::Live(live) = &camera.input {
-            if let Some((_, secret)) = &live.login {
+            if let Some((_, secret)) = live.login() {
                 secret.read()?;
             }
         } else {
@@ -88,8 +91,12 @@ fn as_text(plan: &Plan, found: &Found<'_>) -> String {
                 Condition::Cluster { count: 1, .. } => "standing together, ".to_owned(),
                 Condition::Count(count) | Condition::Cluster { count, .. } => format!("at least {count}, "),
             };
+            let cool_down = match rule.cool_down_s {
+                0.0 => String::new(),
+                seconds => format!(", cool-down {seconds} s"),
+            };
             lines.push(format!(
-                "  {} in {}: {} {} ({}), {condition}{} s",
+                "  {} in {}: {} {} ({}), {condition}{} s{cool_down}",
                 rule.zone,
                 rule.site,
                 rule.kind.name_zh,
@@ -99,10 +106,13 @@ fn as_text(plan: &Plan, found: &Found<'_>) -> String {
             ));
         }
     }
-    lines.extend(overlaps.iter().map(|overlap| {
+    lines.extend(overlaps.iter().take(SHOWN_OVERLAPS).map(|overlap| {
         let Overlap { first, second, area_m2 } = overlap;
         format!("grids {first} and {second} share {area_m2:.0} m² of ground; it counts to the smaller grid")
     }));
+    if overlaps.len() > SHOWN_OVERLAPS {
+        lines.push(format!("and {} more pairs of grids; --json lists all", overlaps.len() - SHOWN_OVERLAPS));
+    }
     lines.join("\n")
 }
 
@@ -123,6 +133,7 @@ fn as_json(plan: &Plan, found: &Found<'_>) -> Result<String> {
                         "kind": rule.kind.slug,
                         "labels": rule.labels,
                         "dwell_s": rule.dwell_s,
+                        "cool_down_s": rule.cool_down_s,
                         "clear_s": rule.clear_s,
                         "count": match rule.condition {
                             Condition::Standing | Condition::Presence | Condition::Loitering => None,

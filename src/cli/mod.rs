@@ -2,6 +2,9 @@
 
 pub mod bench;
 pub mod calibrate;
+pub mod cameras;
+#[cfg(feature = "usb")]
+pub mod capture_usb;
 pub mod check;
 pub mod demo;
 pub mod detect;
@@ -9,6 +12,7 @@ pub mod kinds;
 pub mod models;
 pub mod replay;
 pub mod run;
+pub mod run_child;
 pub mod schema;
 
 use clap::{Parser, Subcommand};
@@ -16,7 +20,7 @@ use clap::{Parser, Subcommand};
 use tracing::info;
 
 use crate::detect::{Detector, OnnxDetector};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::plan::Plan;
 
 /// Turns street cameras into grid-tagged case candidates: one case per real violation. 巡格：一处违规，一个案件。
@@ -49,6 +53,8 @@ pub enum Verb {
     Replay(replay::Args),
     /// Show the whole thing on the bundled clip, with a broker of its own.
     Demo(demo::Args),
+    /// List the cameras of this box, or watch one of a configuration.
+    Cameras(cameras::Args),
     /// Check a configuration, its model and its inputs without running it.
     Check(check::Args),
     /// Detect objects in pictures.
@@ -63,6 +69,13 @@ pub enum Verb {
     Kinds(kinds::Args),
     /// Print a JSON Schema.
     Schema(schema::Args),
+    /// Become a program that ends with this one.
+    #[command(hide = true)]
+    RunChild(run_child::Args),
+    #[cfg(feature = "usb")]
+    #[command(hide = true)]
+    /// Capture from one camera, for the program itself.
+    CaptureUsb(capture_usb::Args),
 }
 
 impl Cli {
@@ -75,6 +88,7 @@ impl Cli {
             Verb::Run(args) => run::run(&args),
             Verb::Replay(args) => replay::run(&args),
             Verb::Demo(args) => demo::run(&args),
+            Verb::Cameras(args) => cameras::run(&args),
             Verb::Check(args) => check::run(&args),
             Verb::Detect(args) => detect::run(&args),
             Verb::Calibrate(args) => calibrate::run(&args),
@@ -82,6 +96,9 @@ impl Cli {
             Verb::Bench(args) => bench::run(&args),
             Verb::Kinds(args) => kinds::run(&args),
             Verb::Schema(args) => schema::run(&args),
+            Verb::RunChild(args) => run_child::run(&args),
+            #[cfg(feature = "usb")]
+            Verb::CaptureUsb(args) => capture_usb::run(&args),
         }
     }
 }
@@ -103,4 +120,20 @@ fn detectors(plan: &mut Plan) -> Result<Vec<Box<dyn Detector>>> {
         );
     }
     Ok(opened.into_iter().map(|detector| Box::new(detector) as Box<dyn Detector>).collect())
+}
+
+/// An error with everything underneath it and its help, in one line.
+#[cfg_attr(not(feature = "usb"), expect(dead_code, reason = "only USB cameras need it"))]
+fn in_one_line(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    if let Some(help) = miette::Diagnostic::help(error) {
+        text.push_str(&format!(" ({help})"));
+    }
+    text
 }

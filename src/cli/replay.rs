@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::case::Change;
+use crate::case::throttle::Throttle;
+use crate::case::{Change, Happening};
 use crate::clock::CaptureTime;
 use crate::config::ConfigFile;
 use crate::detect::model::Model;
@@ -22,12 +23,17 @@ use crate::pipeline::{Chain, Report};
 use crate::plan::{Input, Plan};
 use crate::source::{self, DetectionsFile, Next};
 
+mod verdicts;
+
+use verdicts::Verdicts;
+
 /// Play a recording through one camera's zones and write down the events that would be published.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   gridpatrol replay --config edge.toml --camera cam-05 --input clip.mp4 --events events.jsonl --evidence out
   gridpatrol replay --config edge.toml --camera cam-05 --input looks.jsonl --start 2026-11-24T08:00:00+08:00
+  gridpatrol replay --config edge.toml --camera cam-05 --input looks.jsonl --verdicts reviewed.jsonl
 
 The same input gives the same events, byte for byte. With --state a recording may come in parts: two replays
 over two halves give the events of one over the whole.")]
@@ -56,6 +62,10 @@ pub struct Args {
     /// Folder that keeps dwell, open cases and numbering from one replay to the next.
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
+    /// What reviewers say meanwhile, one JSON a line in order of time: {"t": SECONDS, "case": ID, "verdict":
+    /// "confirmed|rejected|duplicate|unclear", "reason": TEXT}, or "resume": true in place of the verdict.
+    #[arg(long, value_name = "FILE")]
+    pub verdicts: Option<PathBuf>,
 }
 
 /// Replays the input.
@@ -90,6 +100,8 @@ struct Replay<'a> {
     plan: &'a Plan,
     start: CaptureTime,
     chain: Chain,
+    throttle: Throttle,
+    verdicts: Verdicts,
     detector: Option<OnnxDetector>,
     events: BufWriter<Box<dyn Write>>,
     events_name: PathBuf,
@@ -97,6 +109,7 @@ struct Replay<'a> {
     state: Option<PathBuf>,
     sequence: u64,
     opened: u32,
+    updated: u32,
     cleared: u32,
     reports: Vec<Report>,
 }
@@ -106,6 +119,8 @@ struct Replay<'a> {
 struct Kept {
     sequence: u64,
     judge: Box<RawValue>,
+    /// Absent in what was kept by a version that had no throttle.
+    throttle: Option<Box<RawValue>>,
 }
 
 impl<'a> Replay<'a> {
@@ -124,10 +139,19 @@ impl<'a> Replay<'a> {
         let vocabulary = detector.as_ref().map_or_else(Vocabulary::default, |d| d.vocabulary().clone());
         let mut chain = Chain::new(plan, camera, vocabulary, Pictures::open(plan)?);
         let state = args.state.as_ref().map(|folder| folder.join(format!("{}.json", camera.id)));
+        let start = CaptureTime::from_timestamp(args.start);
+        let mut throttle = Throttle::new(plan.limits);
         let mut sequence = 0;
         if let Some(kept) = state.as_deref().map(read_state).transpose()?.flatten() {
             sequence = kept.sequence;
             chain.restore(kept.judge.get().as_bytes())?;
+            if let Some(kept) = kept.throttle {
+                throttle = Throttle::restore(plan.limits, kept.get().as_bytes())?;
+            }
+            throttle.reconcile(camera, chain.judge.open_cases());
+            if let Some(last) = chain.judge.last_look() {
+                chain.ask(throttle.wanted(camera, last, chain.judge.open_cases()));
+            }
         }
         let out: Box<dyn Write> = if args.events == Path::new("-") {
             Box::new(std::io::stdout())
@@ -137,8 +161,13 @@ impl<'a> Replay<'a> {
         };
         Ok(Self {
             plan,
-            start: CaptureTime::from_timestamp(args.start),
+            start,
             chain,
+            throttle,
+            verdicts: args
+                .verdicts
+                .as_deref()
+                .map_or_else(|| Ok(Verdicts::default()), |path| Verdicts::read(path, start))?,
             detector,
             events: BufWriter::new(out),
             events_name: args.events.clone(),
@@ -146,6 +175,7 @@ impl<'a> Replay<'a> {
             state,
             sequence,
             opened: 0,
+            updated: 0,
             cleared: 0,
             reports: Vec::new(),
         })
@@ -158,10 +188,12 @@ impl<'a> Replay<'a> {
         let mut progress = Progress::new();
         let mut frame = Frame::default();
         while source.next(&mut frame)? == Next::Frame {
-            if let Some(detector) = &mut self.detector {
-                self.chain.frame(&frame, detector, &mut self.reports)?;
+            self.verdicts.say(frame.captured, &mut self.throttle);
+            if let Some(detector) = &mut self.detector
+                && self.chain.frame(&frame, detector, &mut self.reports)?
+            {
+                self.write_reports(frame.captured)?;
             }
-            self.write_reports()?;
             progress.at(frame.captured.seconds_since(self.start), duration_s);
         }
         progress.done();
@@ -179,55 +211,67 @@ impl<'a> Replay<'a> {
             let Some((at, view)) = file.next_look(|name| judge.intern(name), &mut detections)? else {
                 return Ok(());
             };
+            self.verdicts.say(at, &mut self.throttle);
             self.chain.detections(at, view, &detections, &mut self.reports);
-            self.write_reports()?;
+            self.write_reports(at)?;
         }
     }
 
-    fn write_reports(&mut self) -> Result<()> {
-        for report in std::mem::take(&mut self.reports) {
+    /// Writes what is told of the look at `at`, and asks for what is wanted on the next.
+    fn write_reports(&mut self, at: CaptureTime) -> Result<()> {
+        let reports = std::mem::take(&mut self.reports);
+        let happenings: Vec<Happening> = reports.iter().map(|report| report.happening.clone()).collect();
+        let names = self.chain.judge.vocabulary();
+        for dispatch in self.throttle.look(&self.chain.camera, at, &happenings, names) {
             self.sequence += 1;
-            match report.happening.change {
+            match dispatch.happening.change {
                 Change::Opened => self.opened += 1,
                 Change::Cleared => self.cleared += 1,
-                Change::Updated => {}
+                Change::Updated => self.updated += 1,
             }
+            let evidence = &reports[dispatch.of].evidence;
             let model: Option<&ModelIdentity> = self.detector.as_ref().map(|d| d.identity());
             let event = CaseEvent::new(&EventReport {
                 plan: self.plan,
                 camera: &self.chain.camera,
-                happening: &report.happening,
-                evidence: &report.evidence,
+                happening: &dispatch.happening,
+                evidence,
+                note: &dispatch.note,
                 vocabulary: self.chain.judge.vocabulary(),
                 model,
                 sequence: self.sequence,
                 // The wall clock stays out, so that a replay can be repeated byte for byte.
-                recorded: report.happening.at,
+                recorded: dispatch.happening.at,
             })?;
             let mut line = event.to_json()?;
             line.push(b'\n');
             self.events
                 .write_all(&line)
                 .map_err(|e| Error::disk(&self.events_name, "write the events to", e))?;
-            if let (Some(store), Evidence::Taken { pictures, .. }) = (&self.evidence, &report.evidence) {
+            if let (Some(store), Evidence::Taken { pictures, .. }) = (&self.evidence, evidence) {
                 for picture in pictures {
-                    store.write(&report.happening.case.id, picture)?;
+                    store.write(&dispatch.happening.case.id, picture)?;
                 }
             }
         }
+        let Chain { camera, judge, .. } = &self.chain;
+        let wanted = self.throttle.wanted(camera, at, judge.open_cases());
+        self.chain.ask(wanted);
         Ok(())
     }
 
     fn finish(mut self) -> Result<()> {
         self.events.flush().map_err(|e| Error::disk(&self.events_name, "write the events to", e))?;
         if let Some(path) = &self.state {
-            write_state(path, self.sequence, &self.chain)?;
+            write_state(path, self.sequence, &self.chain, &self.throttle)?;
         }
         tracing::info!(
             looks = self.chain.looks(),
             opened = self.opened,
+            updated = self.updated,
             cleared = self.cleared,
             still_open = self.chain.judge.open_cases().count(),
+            held_back = self.throttle.status(self.start).held_back.len(),
             "The replay is done."
         );
         Ok(())
@@ -246,12 +290,13 @@ fn read_state(path: &Path) -> Result<Option<Kept>> {
     }
 }
 
-fn write_state(path: &Path, sequence: u64, chain: &Chain) -> Result<()> {
+fn write_state(path: &Path, sequence: u64, chain: &Chain, throttle: &Throttle) -> Result<()> {
     let unwritable = |e: serde_json::Error| {
         Error::new(Kind::System, format!("cannot write the state {}", path.display())).caused_by(e)
     };
-    let judge = String::from_utf8_lossy(&chain.judge.save()?).into_owned();
-    let kept = Kept { sequence, judge: RawValue::from_string(judge).map_err(unwritable)? };
+    let raw =
+        |json: &[u8]| RawValue::from_string(String::from_utf8_lossy(json).into_owned()).map_err(unwritable);
+    let kept = Kept { sequence, judge: raw(&chain.judge.save()?)?, throttle: Some(raw(&throttle.save()?)?) };
     let bytes = serde_json::to_vec(&kept).map_err(unwritable)?;
     let folder = path.parent().unwrap_or(Path::new("."));
     let part = path.with_extension("part");

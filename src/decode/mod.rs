@@ -5,12 +5,15 @@ mod h264;
 mod h265;
 mod jpeg;
 mod nal;
+mod raw;
 
 pub use h264::H264;
 pub use h265::H265;
 pub use jpeg::Jpeg;
 pub(crate) use jpeg::from_rgb;
+pub(crate) use nal::next_nal;
 pub use nal::{Access, Codec};
+pub use raw::{from_nv12, from_yuyv};
 
 use crate::error::Result;
 use crate::frame::Frame;

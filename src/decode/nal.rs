@@ -26,11 +26,13 @@ impl Codec {
 /// How one coded picture hangs together with others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Access {
-    /// It can be decoded without any other picture.
+    /// It can be decoded without any other picture: an IDR picture or recovery point of H.264, a random access
+    /// picture of H.265.
     pub key: bool,
     /// Pictures of its own or a lower temporal layer do not need it.
     pub disposable: bool,
-    /// It is shown before the key picture that it follows and needs pictures from before that one.
+    /// It is shown before the key picture that it follows and needs pictures from before that one. H.265 marks such
+    /// pictures; those of H.264 are known by their time alone.
     pub leading: bool,
     /// Temporal layer; a disposable picture can be left out only in the highest. Always 0 in H.264.
     pub layer: u8,
@@ -42,7 +44,9 @@ impl Access {
     pub fn of(codec: Codec, unit: &[u8], length_size: usize) -> Option<Self> {
         let mut rest = unit;
         let mut found: Option<Self> = None;
+        let mut recovers = false;
         while let Ok(Some(nal)) = next_nal(&mut rest, length_size) {
+            recovers |= codec == Codec::H264 && is_recovery_point(nal);
             let Some(part) = (match codec {
                 Codec::H264 => Self::of_h264(nal),
                 Codec::H265 => Self::of_h265(nal),
@@ -57,7 +61,7 @@ impl Access {
                 layer: so_far.layer.max(part.layer),
             }));
         }
-        found
+        found.map(|access| Self { key: access.key || recovers, ..access })
     }
 
     /// ITU-T H.264 7.3.1 and Table 7-1: types 1 to 5 are slices, 5 of an IDR picture; `nal_ref_idc` is 0 where
@@ -89,11 +93,43 @@ impl Access {
     }
 }
 
+/// Whether the H.264 NAL unit `nal` says that decoding can begin at its picture: supplemental information (type 6)
+/// with a recovery point (payload type 6) no picture away (ITU-T H.264 7.3.2.3.1, D.1.8 and D.2.8). Some cameras
+/// send such pictures in place of IDR pictures.
+fn is_recovery_point(nal: &[u8]) -> bool {
+    let Some((&first, mut rest)) = nal.split_first() else { return false };
+    if first & 0x9f != 6 {
+        return false;
+    }
+    // Each message: type and size, both as bytes to be added up as long as they are 255.
+    let number = |rest: &mut &[u8]| {
+        let mut sum = 0_usize;
+        loop {
+            let (&byte, after) = rest.split_first()?;
+            *rest = after;
+            sum += usize::from(byte);
+            if byte != 255 {
+                return Some(sum);
+            }
+        }
+    };
+    while rest.len() > 2 {
+        let (Some(kind), Some(size)) = (number(&mut rest), number(&mut rest)) else { return false };
+        let Some((payload, after)) = rest.split_at_checked(size) else { return false };
+        // recovery_frame_cnt is an Exp-Golomb number; 0 is the single bit 1.
+        if kind == 6 && payload.first().is_some_and(|byte| byte & 0x80 != 0) {
+            return true;
+        }
+        rest = after;
+    }
+    false
+}
+
 /// Cuts the next NAL unit off `rest`.
 ///
 /// # Errors
 /// [`Kind::Camera`] when its length does not fit.
-pub(super) fn next_nal<'a>(rest: &mut &'a [u8], length_size: usize) -> Result<Option<&'a [u8]>> {
+pub(crate) fn next_nal<'a>(rest: &mut &'a [u8], length_size: usize) -> Result<Option<&'a [u8]>> {
     if rest.is_empty() {
         return Ok(None);
     }
@@ -139,6 +175,21 @@ mod tests {
         assert_eq!(disposable(&[0, 0, 0, 2, 0x01, 0]), Some(true));
         assert_eq!(disposable(&[0, 0, 0, 1, 0x06, 0, 0, 0, 2, 0x01, 0]), Some(true), "SEI first");
         assert_eq!(disposable(&[0, 0, 0, 9, 0x01, 0]), None, "unreadable");
+    }
+
+    #[test]
+    fn a_recovery_point_of_h264_is_a_key_picture_unless_it_takes_further_pictures() {
+        let key = |sei: &[u8]| {
+            let unit = [&[0, 0, 0, sei.len() as u8][..], sei, &[0, 0, 0, 2, 0x41, 0]].concat();
+            Access::of(Codec::H264, &unit, 4).map(|access| access.key)
+        };
+        assert_eq!(key(&[6, 6, 1, 0xc4, 0x80]), Some(true));
+        assert_eq!(key(&[6, 5, 2, 9, 9, 6, 1, 0xc4, 0x80]), Some(true), "after another message");
+        assert_eq!(key(&[6, 6, 1, 0x44, 0x80]), Some(false), "it takes one further picture");
+        assert_eq!(key(&[6, 5, 1, 0xc4, 0x80]), Some(false), "another message");
+        for broken in [&[6][..], &[6, 255, 255], &[6, 6, 200, 0xc4], &[6, 6]] {
+            assert_eq!(key(broken), Some(false));
+        }
     }
 
     #[test]

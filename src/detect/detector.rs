@@ -36,6 +36,10 @@ pub trait Detector: Send {
         out: &mut Vec<Detection>,
     ) -> Result<()>;
 
+    /// Gives back what memory only an inference needs; the next one takes it again, and that costs it time. For
+    /// detectors that are used seldom.
+    fn rest(&mut self) {}
+
     /// The labels it can give.
     fn vocabulary(&self) -> &Vocabulary;
 

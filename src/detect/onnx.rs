@@ -134,6 +134,13 @@ impl Detector for OnnxDetector {
         Ok(())
     }
 
+    fn rest(&mut self) {
+        if let Err(e) = self.session.shrink() {
+            // Nothing is wrong with what it finds; it only keeps its memory.
+            tracing::debug!("The memory of an inference is kept: {e}.");
+        }
+    }
+
     fn vocabulary(&self) -> &Vocabulary {
         &self.vocabulary
     }

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use half::slice::HalfFloatSliceExt as _;
 use ort::environment::Environment;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
-use ort::session::{Session as OrtSession, SessionInputValue};
+use ort::session::{RunOptions, Session as OrtSession, SessionInputValue};
 use ort::value::{DynValue, Outlet, TensorElementType, TensorRef};
 
 use super::graph::{self, Port};
@@ -183,6 +183,21 @@ impl Session {
     /// The network's input, of the element type and order of axes of the manifest, as the last call left it.
     pub fn input_mut(&mut self) -> &mut Tensor {
         &mut self.input
+    }
+
+    /// Gives the memory that an inference needs back to the system. The runtime does so at the end of an inference
+    /// only, so this is one more, on the input as it is.
+    ///
+    /// # Errors
+    /// [`Kind::System`] when the runtime cannot.
+    pub fn shrink(&mut self) -> Result<()> {
+        let what = format!("the inference of {} that gives its memory back failed", self.name);
+        let failed = |e: ort::Error| Error::new(Kind::System, what.as_str()).caused_by(e);
+        let mut options = RunOptions::new().map_err(failed)?;
+        options.set("memory.enable_memory_arena_shrinkage", "cpu:0").map_err(failed)?;
+        let input = lend(self.shape, &self.input).map_err(failed)?;
+        self.session.run_with_options(ort::inputs![input], &options).map_err(failed)?;
+        Ok(())
     }
 
     /// Runs the network on its input and hands the outputs of the head, in the head's order, to `read`.

@@ -21,9 +21,11 @@ const TILE_SCALES: [f32; 3] = [2.0, 1.5, 1.0];
 /// Most tiles for which a scale above 1 is taken; one is 40 ms of work.
 const MOST_TILES: usize = 16;
 /// How much larger than they are the heads of persons are shown. Faces of 7 to 10 pixels on `people.jpg` score
-/// 0.3 to 0.5 at 1, 0.8 at 3, and no more beyond. Persons whose upper part is too large for such a window have
-/// heads of 40 pixels and more, which tiles show large enough.
+/// 0.3 to 0.5 at 1, 0.8 at 3, and no more beyond.
 const HEAD_SCALE: f32 = 3.0;
+/// Head regions that a tile shows at least so high, in pixels of the model's input, need no window of their own. The
+/// region is 0.4 of a standing person, so this is a face of 20 pixels, which scores 0.4 and more.
+const HEAD_REGION_PX: f32 = 80.0;
 /// Most that a vehicle is enlarged.
 const VEHICLE_SCALE: f32 = 3.0;
 /// What a vehicle's windows show around its box, as a share of the box on each side.
@@ -88,13 +90,10 @@ impl Eyes {
     /// When inference fails on any part, or gives boxes that are not numbers.
     pub(super) fn search(&mut self, frame: &Frame, subjects: &mut Vec<Subject>) -> Result<()> {
         let size = (frame.width, frame.height);
-        for window in face_windows(subjects, self.faces.detector.input_size(), size) {
-            self.faces.look(frame, window, subjects)?;
-        }
-        for window in plate_windows(subjects, self.plates.detector.input_size(), size) {
-            self.plates.look(frame, window, subjects)?;
-        }
-        Ok(())
+        let windows = face_windows(subjects, self.faces.detector.input_size(), size);
+        self.faces.look(frame, &windows, subjects)?;
+        let windows = plate_windows(subjects, self.plates.detector.input_size(), size);
+        self.plates.look(frame, &windows, subjects)
     }
 }
 
@@ -114,7 +113,7 @@ fn no_pictures(key: &str, error: Error) -> Error {
 }
 
 impl Finder {
-    fn new(detector: Box<dyn Detector>, who: Who, name: &str, least_score: f32) -> Result<Self> {
+    fn new(mut detector: Box<dyn Detector>, who: Who, name: &str, least_score: f32) -> Result<Self> {
         let Some(label) = detector.vocabulary().find(name) else {
             let model = &detector.identity().name;
             let what = format!("the model {model} cannot find what to hide: expected a label `{name}`");
@@ -124,27 +123,37 @@ impl Finder {
                 detector.vocabulary().names().join(", ")
             )));
         };
+        // Opening warms a session up.
+        detector.rest();
         Ok(Self { detector, who, label, least_score })
     }
 
-    fn look(&mut self, frame: &Frame, window: BBox, subjects: &mut Vec<Subject>) -> Result<()> {
-        let mut found: Vec<Detection> = Vec::new();
-        self.detector.detect_region(frame, window, self.least_score, &mut found)?;
-        let mut wanted = found.iter().filter(|found| found.label == self.label);
-        wanted.try_for_each(|found| add(Subject { who: self.who, bbox: found.bbox, window }, subjects))
+    /// Looks at `windows` of `frame`, adds what is found there, and rests until the next case: together the models
+    /// take 80 MB to look, and cases are rare.
+    fn look(&mut self, frame: &Frame, windows: &[BBox], subjects: &mut Vec<Subject>) -> Result<()> {
+        let looked = windows.iter().try_for_each(|&window| {
+            let mut found: Vec<Detection> = Vec::new();
+            self.detector.detect_region(frame, window, self.least_score, &mut found)?;
+            let mut wanted = found.iter().filter(|found| found.label == self.label);
+            wanted.try_for_each(|found| add(Subject { who: self.who, bbox: found.bbox, window }, subjects))
+        });
+        self.detector.rest();
+        looked
     }
 }
 
 /// Where faces are looked for: the whole picture, tiles of it, and windows around the heads of persons.
 fn face_windows(subjects: &[Subject], input: (usize, usize), size: (usize, usize)) -> Vec<BBox> {
     let whole = whole(size);
-    let tiled = |scale: f32| tiles(whole, shown_at(input, scale), size);
-    let fine = TILE_SCALES.into_iter().map(tiled).find(|tiles| tiles.len() <= MOST_TILES);
+    let tiled = |scale: f32| (scale, tiles(whole, shown_at(input, scale), size));
+    let fine = TILE_SCALES.into_iter().map(tiled).find(|(_, tiles)| tiles.len() <= MOST_TILES);
+    let (scale, tiles) = fine.unwrap_or_else(|| tiled(1.0));
     let mut windows = vec![WHOLE];
-    windows.extend(fine.unwrap_or_else(|| tiled(1.0)));
+    windows.extend(tiles);
+    let small = |head: &PixelRect| (head.y2 - head.y1) as f32 * scale < HEAD_REGION_PX;
     let persons = subjects.iter().filter(|subject| subject.who == Who::Person);
-    let heads: Vec<PixelRect> =
-        persons.filter_map(|person| person.region(size.0 as u32, size.1 as u32)).collect();
+    let heads = persons.filter_map(|person| person.region(size.0 as u32, size.1 as u32));
+    let heads: Vec<PixelRect> = heads.filter(small).collect();
     windows.extend(cover(&heads, shown_at(input, HEAD_SCALE), size));
     windows
 }
@@ -190,4 +199,76 @@ fn whole(size: (usize, usize)) -> PixelRect {
 fn shown_at(input: (usize, usize), scale: f32) -> (usize, usize) {
     let side = |n: usize| ((n as f32 / scale) as usize).max(16);
     (side(input.0), side(input.1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FACE_INPUT: (usize, usize) = (640, 480);
+
+    fn subject(who: Who, [x, y, w, h]: [f32; 4], (width, height): (usize, usize)) -> Subject {
+        let (x2, y2) = ((x + w) / width as f32, (y + h) / height as f32);
+        let bbox = BBox { x1: x / width as f32, y1: y / height as f32, x2, y2 };
+        Subject { who, bbox, window: WHOLE }
+    }
+
+    /// The largest scale at which one of `windows` shows the whole of `bbox` to a model of this input.
+    fn shown(windows: &[BBox], bbox: BBox, input: (usize, usize), size: (usize, usize)) -> f32 {
+        let holding = windows.iter().filter(|window| bbox.covered_by(window) > 0.999);
+        let scale = |window: &BBox| {
+            let (w, h) = (window.width() * size.0 as f32, window.height() * size.1 as f32);
+            (input.0 as f32 / w).min(input.1 as f32 / h)
+        };
+        holding.map(scale).fold(0.0, f32::max)
+    }
+
+    #[test]
+    fn every_head_is_shown_three_times_as_large_or_as_a_face_of_twenty_pixels() {
+        for size in [(640, 480), (768, 576), (1280, 720), (1920, 1080), (3840, 2160)] {
+            let places = [(0.0, 0.0), (0.4, 0.3), (0.43, 0.33), (0.9, 0.6), (0.7, 0.02)];
+            for height in [20.0, 50.0, 90.0, 180.0, 300.0] {
+                let persons = places.map(|(x, y)| {
+                    let at = [x * size.0 as f32, y * size.1 as f32, 0.35 * height, height];
+                    subject(Who::Person, at, size)
+                });
+                let windows = face_windows(&persons, FACE_INPUT, size);
+                for person in persons {
+                    let head =
+                        BBox { y2: person.bbox.y1 + 0.2 * person.bbox.height(), ..person.bbox }.clamped();
+                    let scale = shown(&windows, head, FACE_INPUT, size);
+                    // A face is a tenth of a person.
+                    assert!(scale > 2.9 || scale * height / 10.0 >= 18.0, "{size:?} {height} {scale}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_plate_of_every_vehicle_is_shown_large() {
+        let input = (320, 320);
+        for size in [(768, 576), (1920, 1080)] {
+            for width in [70.0, 120.0, 240.0, 480.0] {
+                let car = subject(Who::Vehicle, [200.0, 150.0, width, 0.8 * width], size);
+                let windows = plate_windows(&[car], input, size);
+                let plate = [200.0 + 0.38 * width, 150.0 + 0.6 * width, 0.24 * width, 0.08 * width];
+                let plate = subject(Who::Plate, plate, size).bbox;
+                let scale = shown(&windows, plate, input, size);
+                assert!(scale > 2.9 || scale * width * 0.24 > 90.0, "{size:?} {width}: {scale}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_crowd_that_stands_together_takes_few_windows() {
+        let size = (1920, 1080);
+        let person = |n: usize| {
+            let at = [700.0 + 25.0 * (n % 12) as f32, 400.0 + 30.0 * (n / 12) as f32, 25.0, 70.0];
+            subject(Who::Person, at, size)
+        };
+        let crowd: Vec<Subject> = (0..48).map(person).collect();
+        let alone = face_windows(&[], FACE_INPUT, size).len();
+        let windows = face_windows(&crowd, FACE_INPUT, size).len();
+        assert!(windows - alone <= 6, "{windows} for 48 persons, {alone} for none");
+    }
 }

@@ -10,9 +10,9 @@ mod redact;
 mod render;
 mod retention;
 mod search;
+mod shot;
 mod store;
 mod subject;
-mod take;
 pub(crate) mod text;
 mod windows;
 
@@ -24,9 +24,9 @@ pub use redact::{LEAST_BLOCK_PX, Redacted, redact};
 pub use render::Canvas;
 pub use retention::{Retention, Swept, sweep};
 pub use search::Redactor;
+pub use shot::{MAX_WIDTH, Shot, View, hide};
 pub use store::{Store, file_name};
 pub use subject::{PixelRect, Subject, Who};
-pub use take::{MAX_WIDTH, View, take};
 pub use windows::windows;
 
 use serde::{Deserialize, Serialize};

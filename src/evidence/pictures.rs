@@ -3,9 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::eyes::Eyes;
-use super::take::{View, take};
-use super::{Evidence, Role};
-use crate::detect::{Detector, Setup};
+use super::shot::Shot;
+use crate::detect::{Detection, Detector, Vocabulary};
 use crate::error::Result;
 use crate::frame::Frame;
 use crate::plan::Plan;
@@ -31,10 +30,9 @@ impl Pictures {
     /// # Errors
     /// As [`Eyes::open`].
     pub fn open(plan: &Plan) -> Result<Self> {
-        let setup: Setup = plan.setup();
         match &plan.redaction {
             None => Ok(Self::Off),
-            Some(redaction) => Ok(Self::through(Eyes::open(redaction, &setup)?)),
+            Some(redaction) => Ok(Self::through(Eyes::open(redaction, &plan.setup())?)),
         }
     }
 
@@ -48,22 +46,20 @@ impl Pictures {
         }
     }
 
-    /// As [`take()`]; [`Evidence::Withheld`] when pictures are off.
-    pub fn take(
+    /// As [`Shot::take`]; a shot that gives no picture and says why when pictures are off.
+    pub fn shot<'a>(
         &self,
         frame: &Frame,
-        roles: &[Role],
-        view: &View<'_>,
+        seen: impl IntoIterator<Item = &'a [Detection]>,
+        vocabulary: &Vocabulary,
         detector: &mut dyn Detector,
-    ) -> Evidence {
+    ) -> Shot {
         match self {
-            Self::Off => {
-                Evidence::Withheld { reason: "pictures are off (privacy.pictures = false)".to_owned() }
-            }
+            Self::Off => Shot::withheld("pictures are off (privacy.pictures = false)"),
             Self::Redacted(eyes) => {
                 // The models hold nothing from one picture to the next that a panic could have left half-done.
                 let mut eyes = eyes.lock().unwrap_or_else(PoisonError::into_inner);
-                take(frame, roles, view, detector, &mut eyes)
+                Shot::take(frame, seen, vocabulary, detector, &mut eyes)
             }
         }
     }

@@ -123,6 +123,15 @@ pub struct CaseData {
     /// The model that looked; absent when the input was detections.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<ModelRef>,
+    /// What was held back before this message; absent when nothing was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub throttle: Option<ThrottleNote>,
+    /// How often this has happened here; absent when that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recurrence: Option<RecurrenceNote>,
+    /// Other cameras of this box that see, or have seen, the same violation; absent when there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also_seen_by: Vec<SeenNote>,
     /// What a person has to do.
     pub review: Review,
 }
@@ -267,6 +276,71 @@ pub struct ModelRef {
     pub name: String,
     /// Lower-case hex SHA-256 of the weights.
     pub sha256: String,
+}
+
+/// What was held back before a message.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ThrottleNote {
+    /// Seconds for which this very case was held back before it was told; absent when it was not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waited_s: Option<f64>,
+    /// Cases that were held back since the last message that could have said so. Each is counted once; one that
+    /// outlasts what holds it back is told later in a message of its own.
+    pub held_back: u64,
+    /// The same by grid, kind and camera.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<HeldBackNote>,
+}
+
+/// Cases of one grid, kind and camera that were held back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HeldBackNote {
+    /// Their grid.
+    pub grid: String,
+    /// Their kind.
+    pub kind: String,
+    /// The camera that saw them.
+    pub camera: String,
+    /// When the first of them was held back.
+    #[schemars(extend("format" = "date-time"))]
+    pub since: String,
+    /// How many because one had just cleared in the same place.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub cool_down: u32,
+    /// How many because of the limit of the grid and kind.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub rate: u32,
+    /// How many because of the limit of the camera.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub camera_rate: u32,
+    /// How many because a reviewer has rejected this kind in this place.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub quiet: u32,
+    /// Ids of the first of them.
+    pub cases: Vec<String>,
+}
+
+fn is_none(n: &u32) -> bool {
+    *n == 0
+}
+
+/// How often cases of one kind open in one place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RecurrenceNote {
+    /// Cases of this kind in this place in the seven days up to the opening of this one, itself included.
+    pub count_7d: u32,
+    /// Id of the latest one before that was told; absent when there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_case: Option<String>,
+}
+
+/// Another camera's view of the same violation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SeenNote {
+    /// The camera's id.
+    pub camera: String,
+    /// The id that the violation has there. No message is sent under it.
+    pub case_id: String,
 }
 
 /// What a person has to do.

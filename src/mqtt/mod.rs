@@ -16,4 +16,4 @@ pub use envelope::CaseEvent;
 pub use message::messages;
 pub use report::{MAX_BYTES, Report};
 pub use session::{Context, Tuning, run};
-pub use status::{RuntimeRef, State, Status};
+pub use status::{HeldBackStatus, QuietNote, RuntimeRef, State, Status};

@@ -6,11 +6,12 @@
 use sha2::{Digest, Sha256};
 
 use super::envelope::{
-    CaseData, CaseEvent, EventType, EvidenceRef, Grid, ModelRef, Object, Observed, PlaceSeen, RedactionNote,
-    Review, Standard,
+    CaseData, CaseEvent, EventType, EvidenceRef, Grid, HeldBackNote, ModelRef, Object, Observed, PlaceSeen,
+    RecurrenceNote, RedactionNote, Review, SeenNote, Standard, ThrottleNote,
 };
 use super::topic;
 use crate::case::catalog::CATALOG;
+use crate::case::throttle::{Note, Tally};
 use crate::case::{Case, Change, Happening};
 use crate::clock::CaptureTime;
 use crate::config::GridProfile;
@@ -41,6 +42,8 @@ pub struct Report<'a> {
     pub happening: &'a Happening,
     /// The pictures.
     pub evidence: &'a Evidence,
+    /// What the throttle has to say with it.
+    pub note: &'a Note,
     /// Names of the labels in the happening.
     pub vocabulary: &'a Vocabulary,
     /// The model that looked; `None` when the input is detections.
@@ -169,8 +172,44 @@ fn case_data(report: &Report<'_>, rule: &RulePlan) -> CaseData {
             Evidence::NoView => None,
         },
         model: report.model.map(ModelRef::from),
+        throttle: throttle(report.note, plan),
+        recurrence: recurrence(report.note),
+        also_seen_by: report
+            .note
+            .also_seen_by
+            .iter()
+            .map(|seen| SeenNote { camera: seen.camera.clone(), case_id: seen.case.to_string() })
+            .collect(),
         review: Review { required: true },
     }
+}
+
+fn throttle(note: &Note, plan: &Plan) -> Option<ThrottleNote> {
+    let group = |tally: &Tally| HeldBackNote {
+        grid: tally.grid.to_string(),
+        kind: tally.kind.clone(),
+        camera: tally.camera.clone(),
+        since: tally.since.rfc3339(&plan.zone),
+        cool_down: tally.cool_down,
+        rate: tally.rate,
+        camera_rate: tally.camera_rate,
+        quiet: tally.quiet,
+        cases: tally.cases.iter().map(ToString::to_string).collect(),
+    };
+    let held_back: u64 = note.held_back.iter().map(|tally| u64::from(tally.number())).sum();
+    (note.waited_s.is_some() || held_back > 0).then(|| ThrottleNote {
+        waited_s: note.waited_s.map(|s| rounded(s, 1e3)),
+        held_back,
+        groups: note.held_back.iter().map(group).collect(),
+    })
+}
+
+fn recurrence(note: &Note) -> Option<RecurrenceNote> {
+    let known = &note.recurrence;
+    (known.count_7d > 0).then(|| RecurrenceNote {
+        count_7d: known.count_7d,
+        previous_case: known.previous.as_ref().map(ToString::to_string),
+    })
 }
 
 fn evidence_refs(report: &Report<'_>, rule: &RulePlan) -> Vec<EvidenceRef> {

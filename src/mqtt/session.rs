@@ -17,8 +17,9 @@ use rumqttc::v5::{AsyncClient, ConnectionError, Event};
 use tokio::sync::watch;
 
 use super::publisher::{Cargo, Publisher, Settled};
-use super::status::{OutboxRef, RuntimeRef, State, Status};
+use super::status::{HeldBackStatus, OutboxRef, RuntimeRef, State, Status};
 use super::{link, topic};
+use crate::case::throttle::ThrottleStatus;
 use crate::clock::CaptureTime;
 use crate::detect::ModelIdentity;
 use crate::error::{Error, Kind, Result};
@@ -39,6 +40,8 @@ pub struct Context {
     pub runtime: Option<RuntimeRef>,
     /// When the program started.
     pub started: CaptureTime,
+    /// What the throttle holds back, if there is one.
+    pub throttle: Option<watch::Receiver<ThrottleStatus>>,
     /// Delays.
     pub tuning: Tuning,
 }
@@ -138,6 +141,16 @@ fn jittered(wait: Duration) -> Duration {
     wait.mul_f64(1.0 - chance / 2.0)
 }
 
+/// Resolves when what is held back has changed; never without a throttle.
+async fn changed(
+    throttle: &mut Option<watch::Receiver<ThrottleStatus>>,
+) -> Result<(), watch::error::RecvError> {
+    match throttle {
+        Some(throttle) => throttle.changed().await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Runs a database call where it may wait for the disk.
 async fn on_disk<T: Send + 'static>(
     outbox: &Arc<Outbox>,
@@ -197,6 +210,7 @@ async fn connection(
         farewell: Farewell::NotYet,
     };
     let mut status_tick = tokio::time::interval(context.tuning.status_every);
+    let mut throttle = context.throttle.clone();
     // What was due at this time has been offered, or waits for room.
     let mut looked = Instant::now();
     loop {
@@ -223,6 +237,7 @@ async fn connection(
             () = outbox.accepted(), if c.connected => {}
             () = wake => {}
             _ = status_tick.tick() => {}
+            Ok(()) = changed(&mut throttle), if c.connected => {}
             Ok(()) = stopping.changed() => {}
         }
         if c.farewell == Farewell::Done {
@@ -457,6 +472,11 @@ fn status(context: &Context, state: State, session: u64, backlog: Option<Backlog
             lost_events: backlog.lost.events,
             lost_pictures: backlog.lost.pictures,
         }),
+        throttle: match (&context.throttle, state) {
+            // What is held back when the box has gone, nobody can say.
+            (_, State::Offline) | (None, _) => None,
+            (Some(throttle), _) => Some(HeldBackStatus::new(&throttle.borrow(), &plan.zone)),
+        },
     }
 }
 

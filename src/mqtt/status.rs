@@ -2,11 +2,16 @@
 
 use std::fmt;
 
+use jiff::tz::TimeZone;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::envelope::ModelRef;
+use crate::case::throttle::{QuietStatus, ThrottleStatus};
 use crate::detect::RuntimeReport;
+
+/// Most quiet places that a status lists.
+const MOST_QUIET: usize = 16;
 
 /// Whether the box is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -47,6 +52,9 @@ pub struct Status {
     /// More of what waits, and of what was given up; absent when `offline`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outbox: Option<OutboxRef>,
+    /// What the box holds back; unknown, thus absent, when `offline`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub throttle: Option<HeldBackStatus>,
 }
 
 /// What waits on the box and what was given up.
@@ -66,6 +74,79 @@ pub struct OutboxRef {
     pub lost_events: u64,
     /// Pictures that were given up for want of room, ever.
     pub lost_pictures: u64,
+}
+
+/// What the box holds back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HeldBackStatus {
+    /// Cases that stand and are held back.
+    pub held_back: u64,
+    /// Cases that were held back, standing or not, and of which no message has told yet.
+    pub untold: u64,
+    /// Places and kinds that a rejected verdict has made quiet; at most 16, the first to end first.
+    pub quiet: Vec<QuietNote>,
+    /// How many more there are.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub quiet_left_out: u64,
+}
+
+fn is_zero(n: &u64) -> bool {
+    *n == 0
+}
+
+/// A place and kind that a rejected verdict has made quiet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct QuietNote {
+    /// Its grid.
+    pub grid: String,
+    /// The kind.
+    pub kind: String,
+    /// The camera.
+    pub camera: String,
+    /// The zone.
+    pub zone: String,
+    /// Id of the case that was rejected last. To resume it is to end the quiet time.
+    pub case_id: String,
+    /// Why it was rejected.
+    pub reason: String,
+    /// How often this place was rejected.
+    pub rejections: u32,
+    /// Since when it is quiet.
+    #[schemars(extend("format" = "date-time"))]
+    pub since: String,
+    /// Until when.
+    #[schemars(extend("format" = "date-time"))]
+    pub until: String,
+    /// Cases that were held back here since the first rejection.
+    pub held_back: u32,
+}
+
+impl HeldBackStatus {
+    /// `status` as messages say it, with the times of `zone`.
+    pub fn new(status: &ThrottleStatus, zone: &TimeZone) -> Self {
+        let mut quiet: Vec<&QuietStatus> = status.quiet.iter().collect();
+        quiet.sort_by_key(|quiet| quiet.until);
+        let left_out = quiet.len().saturating_sub(MOST_QUIET) as u64;
+        quiet.truncate(MOST_QUIET);
+        let note = |quiet: &QuietStatus| QuietNote {
+            grid: quiet.grid.to_string(),
+            kind: quiet.kind.clone(),
+            camera: quiet.camera.clone(),
+            zone: quiet.zone.clone(),
+            case_id: quiet.case.to_string(),
+            reason: quiet.reason.clone(),
+            rejections: quiet.rejections,
+            since: quiet.since.rfc3339(zone),
+            until: quiet.until.rfc3339(zone),
+            held_back: quiet.held_back,
+        };
+        Self {
+            held_back: status.held_back.len() as u64,
+            untold: status.untold.iter().map(|tally| u64::from(tally.number())).sum(),
+            quiet: quiet.into_iter().map(note).collect(),
+            quiet_left_out: left_out,
+        }
+    }
 }
 
 /// What the model runs on.

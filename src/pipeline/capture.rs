@@ -13,9 +13,9 @@ use super::mailbox::Mailbox;
 use crate::clock::CaptureTime;
 use crate::error::{Error, Kind, Result};
 use crate::frame::Frame;
-use crate::plan::{CameraPlan, Input, LivePlan};
+use crate::plan::{CameraPlan, Input, LiveInput};
 use crate::shutdown::Shutdown;
-use crate::source::{self, Link, Next, RtspSource, Source as _};
+use crate::source::{self, Link, Next};
 
 /// Pictures a second in a folder of pictures.
 const PICTURES_PER_SECOND: f64 = 1.0;
@@ -118,7 +118,7 @@ fn play(
 /// Watches a live camera until stopping is asked for, whatever happens.
 fn watch(
     camera: &CameraPlan,
-    live: &LivePlan,
+    live: &LiveInput,
     start: CaptureTime,
     link: &Arc<Link>,
     post: impl Fn(&mut Frame),
@@ -129,7 +129,7 @@ fn watch(
     loop {
         // The next source's time goes on where that of the last one was, should there be more than one.
         let start = start.plus_seconds(began.elapsed().as_secs_f64()).max(last.get().plus_seconds(0.001));
-        let mut source = RtspSource::new(camera, live, start, link.clone(), shutdown.clone())?;
+        let mut source = source::live(camera, live, start, link.clone(), shutdown.clone())?;
         let ended = catch_unwind(AssertUnwindSafe(|| -> Result<()> {
             let mut frame = Frame::default();
             while source.next(&mut frame)? == Next::Frame {

@@ -3,12 +3,13 @@
 use jiff::tz::TimeZone;
 
 use super::views::Views;
+use crate::case::throttle::Wanted;
 use crate::case::{Change, Happening};
 use crate::clock::CaptureTime;
 use crate::detect::score_map::ScoreMap;
-use crate::detect::{Detection, Detector, Vocabulary};
+use crate::detect::{Detection, Detector, ModelIdentity, Vocabulary};
 use crate::error::Result;
-use crate::evidence::{self, Evidence, Facts, Pictures, Role};
+use crate::evidence::{self, Evidence, Facts, Pictures, Role, Shot};
 use crate::frame::Frame;
 use crate::gate::Gate;
 use crate::judge::Judge;
@@ -38,6 +39,7 @@ pub struct Chain {
     pictures: Pictures,
     detections: Vec<Detection>,
     happenings: Vec<Happening>,
+    wanted: Vec<Wanted>,
     looks: u64,
 }
 
@@ -55,6 +57,7 @@ impl Chain {
             camera: camera.clone(),
             detections: Vec::new(),
             happenings: Vec::new(),
+            wanted: Vec::new(),
             looks: 0,
         }
     }
@@ -69,6 +72,29 @@ impl Chain {
             self.gate.resume_after(last);
         }
         Ok(())
+    }
+
+    /// Asks for `wanted` to be reported, with pictures, on the next look that shows them; what was asked for
+    /// before and not reported yet no longer is.
+    pub fn ask(&mut self, wanted: Vec<Wanted>) {
+        self.wanted = wanted;
+    }
+
+    /// Has `judge` take `look`. What was asked for comes before what is new: it has waited.
+    fn take(judge: &mut Judge, wanted: &mut Vec<Wanted>, look: &Look<'_>, out: &mut Vec<Happening>) {
+        judge.look(look, out);
+        if wanted.is_empty() {
+            return;
+        }
+        let seen = judge.open_cases().filter(|case| case.last_seen == look.at);
+        let asked: Vec<Happening> = seen
+            .filter_map(|case| {
+                let index = wanted.iter().position(|wanted| wanted.case == case.id)?;
+                let change = wanted.swap_remove(index).change;
+                Some(Happening { change, at: look.at, case: case.clone() })
+            })
+            .collect();
+        out.splice(0..0, asked);
     }
 
     /// Looks taken so far.
@@ -99,24 +125,32 @@ impl Chain {
         }
         self.looks += 1;
         let look = Look { at: frame.captured, view: View::Clear, detections: &self.detections };
-        self.judge.look(&look, &mut self.happenings);
-        for index in 0..self.happenings.len() {
-            let happening = self.happenings[index].clone();
-            let evidence = self.evidence(frame, &happening, detector);
-            reports.push(Report { happening, evidence });
+        Self::take(&mut self.judge, &mut self.wanted, &look, &mut self.happenings);
+        if !self.happenings.is_empty() {
+            let shot = self.shot(frame, detector);
+            let model = detector.identity();
+            for happening in &self.happenings {
+                let evidence = self.evidence(&shot, happening, model);
+                reports.push(Report { happening: happening.clone(), evidence });
+            }
+            self.happenings.clear();
         }
-        self.happenings.clear();
         Ok(true)
     }
 
-    /// The pictures of what happened on `frame`.
-    fn evidence(&self, frame: &Frame, happening: &Happening, detector: &mut dyn Detector) -> Evidence {
+    /// `frame`, redacted for the pictures of all that happened on it.
+    fn shot(&self, frame: &Frame, detector: &mut dyn Detector) -> Shot {
+        let objects = self.happenings.iter().map(|happening| happening.case.objects.as_slice());
+        let seen = std::iter::once(self.detections.as_slice()).chain(objects);
+        self.pictures.shot(frame, seen, self.judge.vocabulary(), detector)
+    }
+
+    /// The pictures of `happening`.
+    fn evidence(&self, shot: &Shot, happening: &Happening, model: &ModelIdentity) -> Evidence {
         let rule = &self.camera.rules[happening.case.rule.0];
-        let model = detector.identity().clone();
         let view = evidence::View {
             zone: &rule.polygon,
             objects: &happening.case.objects,
-            look: &self.detections,
             vocabulary: self.judge.vocabulary(),
             facts: Facts {
                 time: &happening.at.rfc3339(&self.zone),
@@ -125,7 +159,7 @@ impl Chain {
                 kind_zh: &rule.kind.name_zh,
                 kind_en: &rule.kind.name_en,
                 dwell_s: happening.case.dwell_s(),
-                model: &model,
+                model,
                 case: happening.case.id.as_str(),
             },
         };
@@ -134,7 +168,7 @@ impl Chain {
             Change::Updated => &[Role::Overview],
             Change::Cleared => &[Role::After],
         };
-        self.pictures.take(frame, roles, &view, detector)
+        shot.pictures(roles, &view)
     }
 
     /// Takes a look that comes as detections, without a picture, and adds what changed to `reports`.
@@ -146,7 +180,8 @@ impl Chain {
         reports: &mut Vec<Report>,
     ) {
         self.looks += 1;
-        self.judge.look(&Look { at, view, detections }, &mut self.happenings);
+        let look = Look { at, view, detections };
+        Self::take(&mut self.judge, &mut self.wanted, &look, &mut self.happenings);
         reports.extend(
             self.happenings.drain(..).map(|happening| Report { happening, evidence: Evidence::NoView }),
         );

@@ -99,7 +99,7 @@ impl Pool {
         detectors: &mut [Box<dyn Detector>],
         pinned: bool,
         shutdown: &Shutdown,
-        done: impl Fn(&Chain, Moment, &mut Vec<Report>) -> Result<()> + Sync,
+        done: impl Fn(&mut Chain, Moment, &mut Vec<Report>) -> Result<()> + Sync,
     ) -> Result<()> {
         let (pool, done) = (&self, &done);
         let cores = if pinned { pin::cores() } else { Vec::new() };
@@ -132,12 +132,13 @@ impl Pool {
                 }
             }
         });
-        let board = self.board.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut board = self.board.into_inner().unwrap_or_else(PoisonError::into_inner);
         if let Some(failure) = board.failure {
             return Err(failure);
         }
         let mut reports = Vec::new();
-        board.seats.iter().flatten().try_for_each(|camera| done(&camera.chain, Moment::End, &mut reports))
+        let mut cameras = board.seats.iter_mut().flatten();
+        cameras.try_for_each(|camera| done(&mut camera.chain, Moment::End, &mut reports))
     }
 
     /// The loop of one worker.
@@ -145,7 +146,7 @@ impl Pool {
         &self,
         detector: &mut dyn Detector,
         shutdown: &Shutdown,
-        done: &(impl Fn(&Chain, Moment, &mut Vec<Report>) -> Result<()> + Sync),
+        done: &(impl Fn(&mut Chain, Moment, &mut Vec<Report>) -> Result<()> + Sync),
     ) {
         let mut frame = Frame::default();
         let mut reports = Vec::new();
@@ -169,7 +170,7 @@ impl Pool {
                     camera.due = Some(began + interval);
                 }
                 match looked {
-                    Ok(true) => kept = done(&camera.chain, Moment::Look, &mut reports),
+                    Ok(true) => kept = done(&mut camera.chain, Moment::Look, &mut reports),
                     Ok(false) => {}
                     // A look that failed is a look that was not taken: the core is not told, so nothing clears.
                     Err(e) => warn!(camera = camera.chain.camera.id, "A look failed: {e}."),

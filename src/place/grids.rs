@@ -301,7 +301,7 @@ impl FeatureReader<'_> {
                 "its sides must not cross, and holes must lie inside; `Fix geometries` of QGIS mends most",
             ));
         }
-        if !(polygon.unsigned_area() > 0.0) {
+        if polygon.unsigned_area() <= 0.0 {
             return Err(self.fault("a polygon has no area"));
         }
         Ok(polygon)

@@ -274,7 +274,7 @@ fn is_flat<'a>(points: impl Iterator<Item = &'a [f64; 2]> + Clone) -> bool {
     // Eigenvalues of the scatter matrix; the smaller by the product of both, which loses no digits.
     let large = (xx + yy) / 2.0 + ((xx - yy) / 2.0).hypot(xy);
     let small = ((xx * yy - xy * xy) / large).max(0.0);
-    !(large > 0.0 && (small / large).sqrt() >= FLAT)
+    large <= 0.0 || (small / large).sqrt() < FLAT
 }
 
 /// All pairs but number `index`, and that one.
@@ -305,7 +305,8 @@ fn solve(pairs: &[Pair]) -> Result<Homography, HomographyFault> {
     let mut order: Vec<usize> = (0..9).collect();
     order.sort_by(|a, b| values[*a].total_cmp(&values[*b]));
     // Two directions without weight: more than one homography fits.
-    if !(values[order[1]] > 1e-12 * values[order[8]]) {
+    let margin = values[order[1]] / values[order[8]];
+    if margin.is_nan() || margin <= 1e-12 {
         return Err(HomographyFault::Undetermined);
     }
     let h: [f64; 9] = std::array::from_fn(|i| vectors[i][order[0]]);
@@ -374,10 +375,9 @@ fn eigen<const N: usize>(mut a: [[f64; N]; N]) -> ([f64; N], [[f64; N]; N]) {
                 for row in &mut a {
                     (row[p], row[q]) = (c * row[p] - s * row[q], s * row[p] + c * row[q]);
                 }
-                for column in 0..N {
-                    let (up, uq) = (a[p][column], a[q][column]);
-                    (a[p][column], a[q][column]) = (c * up - s * uq, s * up + c * uq);
-                }
+                let (up, uq) = (a[p], a[q]);
+                a[p] = std::array::from_fn(|k| c * up[k] - s * uq[k]);
+                a[q] = std::array::from_fn(|k| s * up[k] + c * uq[k]);
                 for row in &mut vectors {
                     (row[p], row[q]) = (c * row[p] - s * row[q], s * row[p] + c * row[q]);
                 }

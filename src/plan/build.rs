@@ -8,7 +8,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use toml::Spanned;
 
-use super::{CameraPlan, Input, Plan, broker, ground, live, model, privacy, rule, storage};
+use super::{CameraPlan, Input, Plan, broker, camera, ground, limits, live, model, privacy, rule, storage};
 use crate::calibrate::score_file::Scores;
 use crate::case::catalog::{CATALOG, Catalog};
 use crate::config::{CameraConfig, ConfigFile};
@@ -102,6 +102,7 @@ impl Plan {
             workers: model::workers(file, cameras.len())?,
             pin: model::pin(file)?,
             redaction: if with_pictures { privacy::redaction(file)? } else { None },
+            limits: limits::plan(file)?,
             broker: broker::plan(file)?,
             storage: file.resolve(folder),
             outbox_bytes: storage::outbox_bytes(file)?,
@@ -220,14 +221,7 @@ fn camera_plan(
     grids: Option<&Grids>,
 ) -> Result<CameraPlan> {
     let id = slug(file, "camera.id", &camera.id)?;
-    let looks_per_second = match &camera.looks_per_second {
-        None => LOOKS_PER_SECOND,
-        Some(given) if (0.01..=60.0).contains(given.get_ref()) => *given.get_ref(),
-        Some(given) => {
-            let what = format!("{} looks a second: expected 0.01 to 60", given.get_ref());
-            return Err(file.fault("camera.looks_per_second", given.span(), what));
-        }
-    };
+    let looks_per_second = looks_per_second(file, camera)?;
     if camera.zones.is_empty() {
         let what = format!("camera `{id}` has no zone: expected at least one [[camera.zone]]");
         return Err(file.fault("camera.zone", camera.id.span(), what));
@@ -257,6 +251,18 @@ fn camera_plan(
     })
 }
 
+/// How many looks a second `camera` is to get.
+fn looks_per_second(file: &ConfigFile, camera: &CameraConfig) -> Result<f64> {
+    Ok(match &camera.looks_per_second {
+        None => LOOKS_PER_SECOND,
+        Some(given) if (0.01..=60.0).contains(given.get_ref()) => *given.get_ref(),
+        Some(given) => {
+            let what = format!("{} looks a second: expected 0.01 to 60", given.get_ref());
+            return Err(file.fault("camera.looks_per_second", given.span(), what));
+        }
+    })
+}
+
 /// The score map of `camera`: its own, or the model's. A file of detections has none: nobody says which model
 /// they are from.
 fn scores(file: &ConfigFile, camera: &CameraConfig, replay: Option<&Input>) -> Result<Option<Scores>> {
@@ -276,11 +282,12 @@ fn scores(file: &ConfigFile, camera: &CameraConfig, replay: Option<&Input>) -> R
 pub(super) fn input(file: &ConfigFile, camera: &CameraConfig) -> Result<Input> {
     let source = &camera.source;
     let text = source.get_ref();
-    if text.contains("://") {
-        return live::plan(file, camera).map(Input::Live);
+    if let Some(live) = camera::live(file, camera, looks_per_second(file, camera)?)? {
+        return Ok(Input::Live(live));
     }
     live::no_login(file, camera)?;
-    let help = "give rtsp://host/path, or the path of an .mp4 file or of a folder of JPEG or PNG pictures";
+    let help = "give rtsp://host/path, usb:/dev/video0, http://host/picture.jpg, ffmpeg:ADDRESS, or the path of an \
+                .mp4 or .avi file or of a folder of JPEG or PNG pictures";
     let path = file.resolve(Path::new(text));
     match Input::at(&path) {
         Some(input @ (Input::Video(_) | Input::Pictures(_))) => Ok(input),
@@ -288,7 +295,8 @@ pub(super) fn input(file: &ConfigFile, camera: &CameraConfig) -> Result<Input> {
             .fault("camera.source", source.span(), "a file of detections cannot be watched live")
             .help("play it with `gridpatrol replay --input`")),
         None => {
-            let what = format!("{} is not there, or is neither an .mp4 file nor a folder", path.display());
+            let what =
+                format!("{} is not there, or is neither an .mp4 or .avi file nor a folder", path.display());
             Err(file.fault("camera.source", source.span(), what).help(help))
         }
     }
@@ -305,7 +313,7 @@ impl Input {
             return None;
         }
         match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
-            "mp4" | "m4v" | "mov" => Some(Self::Video(path.to_owned())),
+            "mp4" | "m4v" | "mov" | "avi" => Some(Self::Video(path.to_owned())),
             "jsonl" => Some(Self::Detections(path.to_owned())),
             _ => None,
         }

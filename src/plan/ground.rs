@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::path::PathBuf;
 
 use super::build::{detector, existing, input, runtime, slug};
-use super::{Input, model};
+use super::{Input, RedactionPlan, model, privacy};
 use crate::calibrate::ground_file::GroundFile;
 use crate::config::{CameraConfig, ConfigFile, ZoneConfig};
 use crate::detect::Setup;
@@ -162,6 +162,11 @@ impl<'a> Viewpoint<'a> {
     /// Folder of the detector's model.
     pub(crate) fn model(&self) -> Result<PathBuf> {
         detector(self.file, true)
+    }
+
+    /// How pictures are redacted; `None` when the configuration wants none.
+    pub(crate) fn redaction(&self) -> Result<Option<RedactionPlan>> {
+        privacy::redaction(self.file)
     }
 
     /// `ground` with the grids around the camera.

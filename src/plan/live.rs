@@ -8,27 +8,43 @@ use crate::error::{Error, Kind, Result};
 /// Longest password, in bytes.
 const MAX_PASSWORD: u64 = 1024;
 
-/// Checks the address and the login of `camera`.
+/// Checks the address and the login of an RTSP `camera`.
 pub(super) fn plan(file: &ConfigFile, camera: &CameraConfig) -> Result<LivePlan> {
-    let source = &camera.source;
-    let text = source.get_ref();
-    let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
-    let help = "write it as rtsp://host/path or rtsp://host:port/path";
-    // Credentials in an address end up in logs and process lists, so they are not taken from there.
+    let text = camera.source.get_ref();
+    check_address(file, camera, text, &["rtsp"], "write it as rtsp://host/path or rtsp://host:port/path")?;
+    Ok(LivePlan { url: text.clone(), login: login(file, camera)? })
+}
+
+/// Refuses an address `text` that holds credentials: they end up in logs and process lists, so they are not
+/// taken from there.
+pub(super) fn no_credentials(file: &ConfigFile, camera: &CameraConfig, text: &str) -> Result<()> {
+    let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
     let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-    if authority.contains('@') || has_secret(path) {
+    // Multicast addresses begin with an @, with nobody before it.
+    if authority.rfind('@').is_some_and(|at| at > 0) || has_secret(path) {
+        let what = "user name and password do not belong in the address";
         return Err(file
-            .secret_fault(
-                "camera.source",
-                source.span(),
-                "user name and password do not belong in the address",
-            )
+            .secret_fault("camera.source", camera.source.span(), what)
             .help("set username and password_file (or password_env) of the camera"));
     }
-    let fault = |what: String| file.fault("camera.source", source.span(), what).help(help);
-    if scheme != "rtsp" {
+    Ok(())
+}
+
+/// Refuses what is no address `scheme://host[:port][/path]` with one of `schemes`, and one that holds credentials.
+pub(super) fn check_address(
+    file: &ConfigFile,
+    camera: &CameraConfig,
+    text: &str,
+    schemes: &[&str],
+    help: &str,
+) -> Result<()> {
+    no_credentials(file, camera, text)?;
+    let fault = |what: String| file.fault("camera.source", camera.source.span(), what).help(help);
+    let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
+    if !schemes.contains(&scheme) {
         return Err(fault(format!("`{scheme}` sources are not supported in this version")));
     }
+    let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
     let (host, port) = match authority.strip_prefix('[').and_then(|inside| inside.split_once(']')) {
         Some((host, "")) => (host, None),
         Some((host, port)) => (host, Some(port.strip_prefix(':').unwrap_or(""))),
@@ -38,13 +54,13 @@ pub(super) fn plan(file: &ConfigFile, camera: &CameraConfig) -> Result<LivePlan>
         },
     };
     let bad = |c: char| c.is_whitespace() || c.is_control() || "<>\"\\^`{|}".contains(c);
-    if host.is_empty() || text.contains(bad) {
+    if host.is_empty() || host.contains('@') || text.contains(bad) {
         return Err(fault("expected a host name or address".to_owned()));
     }
     if port.is_some_and(|port| !port.parse::<u16>().is_ok_and(|port| port > 0)) {
         return Err(fault("the port is not a number from 1 to 65535".to_owned()));
     }
-    Ok(LivePlan { url: text.clone(), login: login(file, camera)? })
+    Ok(())
 }
 
 /// Whether a query of the address looks like some cameras' way to log in, such as `?user=a&password=b`.
@@ -56,7 +72,8 @@ fn has_secret(path: &str) -> bool {
         .any(|name| path.match_indices(name).any(|(at, _)| path[..at].ends_with(['?', '&', '/', '_'])))
 }
 
-fn login(file: &ConfigFile, camera: &CameraConfig) -> Result<Option<(String, Secret)>> {
+/// The login of `camera`, if it has one.
+pub(super) fn login(file: &ConfigFile, camera: &CameraConfig) -> Result<Option<(String, Secret)>> {
     let id = camera.id.span();
     let secret = match (&camera.password_file, &camera.password_env) {
         (Some(path), None) => Some(Secret::File(existing(file, "camera.password_file", path)?)),
@@ -90,7 +107,7 @@ fn login(file: &ConfigFile, camera: &CameraConfig) -> Result<Option<(String, Sec
 /// Refuses a login where there is nobody to log in to.
 pub(super) fn no_login(file: &ConfigFile, camera: &CameraConfig) -> Result<()> {
     if camera.username.is_some() || camera.password_file.is_some() || camera.password_env.is_some() {
-        let what = "username and password are for cameras on the network, but the source is a file or folder";
+        let what = "username and password are for cameras on the network, but the source is none";
         return Err(file.fault("camera.username", camera.id.span(), what).help("leave them out"));
     }
     Ok(())

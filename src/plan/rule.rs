@@ -6,10 +6,11 @@ use jiff::tz::TimeZone;
 use toml::Spanned;
 
 use super::build::slug;
-use super::{CompanyPlan, Condition, RulePlan, ground};
+use super::{CompanyPlan, Condition, RulePlan, ground, size};
 use crate::calibrate::score_file::Scores;
 use crate::case::catalog::{
-    Catalog, Kind, MAX_ABSENCE_S, MAX_CLEAR_S, MAX_COUNT, MAX_DWELL_S, NEAR, RuleDefaults, RuleTerms, SCORE,
+    Catalog, Kind, MAX_ABSENCE_S, MAX_CLEAR_S, MAX_COOL_DOWN_S, MAX_COUNT, MAX_DWELL_S, NEAR, RuleDefaults,
+    RuleTerms, SCORE,
 };
 use crate::config::{ConfigFile, RuleConfig, ZoneConfig};
 use crate::error::Result;
@@ -78,9 +79,11 @@ pub(super) fn plans(
                 labels_are_given: change.labels.is_some(),
                 is_named,
                 score: checked.score()?,
+                size: size::limits(file, &kind.slug, change, site.ground().is_some())?,
                 dwell_s: checked.dwell_s()?,
                 clear_s: checked.clear_s()?,
                 absence_s: checked.absence_s()?,
+                cool_down_s: checked.cool_down_s()?,
                 condition: checked.condition()?,
                 company: checked.company()?,
                 schedule: checked.schedule(calendar)?,
@@ -154,6 +157,14 @@ impl Checked<'_> {
     fn clear_s(&self) -> Result<f64> {
         let RuleTerms { clear_s, .. } = self.terms();
         self.seconds("clear_s", self.change.clear_s.as_ref(), *clear_s, MAX_CLEAR_S)
+    }
+
+    fn cool_down_s(&self) -> Result<f64> {
+        match &self.change.cool_down_s {
+            // The one time that may be 0: no cool-down.
+            Some(given) if *given.get_ref() == 0.0 => Ok(0.0),
+            given => self.seconds("cool_down_s", given.as_ref(), self.kind.cool_down_s, MAX_COOL_DOWN_S),
+        }
     }
 
     fn seconds(&self, name: &str, given: Option<&Spanned<f64>>, default: f64, max: f64) -> Result<f64> {

@@ -90,11 +90,7 @@ impl Count {
                     && scene.at.seconds_since(track.last_seen) <= STILL_COUNTS_S
                     && !is_leaving(&bbox)
                     && !tracks.iter().any(|newer| took_over(newer, track)));
-            if here
-                && terms.is_about(track.label)
-                && track.score >= terms.score
-                && terms.polygon.contains(bbox.foot())
-            {
+            if here && terms.is_about(track.label) && track.score >= terms.score && terms.holds(&bbox) {
                 self.counted.push(Detection { label: track.label, score: track.score, bbox: bbox.clamped() });
             }
         }

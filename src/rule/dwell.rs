@@ -13,6 +13,7 @@ use super::scene::{Scene, Terms, WEAK, happening};
 use crate::case::occupancy::Hit;
 use crate::case::{Case, Change, Happening, Identity, Slot, same_foot};
 use crate::clock::CaptureTime;
+use crate::detect::{BBox, Detection};
 use crate::track::Assignment;
 
 /// IoU from which a detection may be the object of a slot.
@@ -29,6 +30,10 @@ const WHOLE: f32 = 0.75;
 /// is found then is on trial. An open case is not put to that trial, since a camera that was nudged meanwhile
 /// would give every one of them a second case.
 const BLIND_TRIAL_S: f64 = 10.0;
+/// How much farther from the camera …
+const BESIDE_BEHIND: f32 = 0.15;
+/// … and how much nearer than its place an object stands on its way out or in, in heights.
+const BESIDE_IN_FRONT: f32 = 0.75;
 /// IoU with a slot already found on this look from which a further detection is the same object again.
 const AGAIN: f32 = 0.5;
 /// A place without a case is forgotten after this much empty time, in seconds, if its clear time is longer.
@@ -63,6 +68,7 @@ impl Dwell {
         self.place_standing(scene, terms, out);
         self.place_half_hidden(scene, terms);
         self.place_uncovered(scene, terms);
+        self.watch_manoeuvres(scene);
         self.judge_missed(scene);
         self.take_new(scene, terms);
         self.merge();
@@ -103,10 +109,7 @@ impl Dwell {
         for &(row, column) in assignment.solve() {
             let detection = scene.detections[standing[column]];
             let slot = &mut self.slots[row];
-            let lost = slot.case.is_none() && slot.occupancy.was_lost(scene.at, BLIND_TRIAL_S);
-            if lost || slot.occupancy.is_doubted() {
-                slot.suspect(scene.at, slot.occupancy.emptiness());
-            }
+            doubt(slot, scene.at);
             let seen = &detection.bbox;
             if seen.iou(&slot.anchor) >= WHOLE || scene.is_settled_in_front(&slot.anchor, slot.group) {
                 slot.last_whole = scene.at;
@@ -116,7 +119,7 @@ impl Dwell {
             slot.latest = detection;
             placed[column] = true;
             found[row] = true;
-            if let Identity::Other(since) = slot.settle(&detection.bbox, shown) {
+            if let Identity::Other(since) = slot.settle(&detection.bbox, shown, terms.dwell_s) {
                 out.extend(slot.case.iter().map(|case| happening(Change::Cleared, scene.at, case)));
                 slot.hand_over(self.next_serial, scene.at, since);
                 self.next_serial += 1;
@@ -142,8 +145,9 @@ impl Dwell {
                     && (hidden || same_foot(&slot.anchor, seen))
             });
             if let Some(column) = part {
-                let score = if hidden { scene.detections[standing[column]].score } else { 0.0 };
-                sight(slot, scene.at, terms, score);
+                let detection = &scene.detections[standing[column]];
+                doubt(slot, scene.at);
+                sight(slot, scene.at, terms, if hidden { detection.score } else { 0.0 });
                 placed[column] = true;
                 found[row] = true;
             }
@@ -175,6 +179,20 @@ impl Dwell {
         }
     }
 
+    /// Notes for each slot that was not found if something is seen on its way out of it or into it.
+    fn watch_manoeuvres(&mut self, scene: &Scene<'_>) {
+        for (slot, &found) in self.slots.iter_mut().zip(&self.scratch.found) {
+            let leaves_or_comes = |(index, detection): (usize, &Detection)| {
+                scene.groups[index] == slot.group
+                    && is_beside(&slot.anchor, &detection.bbox)
+                    && !scene.is_still(index)
+            };
+            if !found && scene.detections.iter().enumerate().any(leaves_or_comes) {
+                slot.manoeuvre = Some(scene.at);
+            }
+        }
+    }
+
     /// Counts the look against every slot that could be seen and was not found.
     fn judge_missed(&mut self, scene: &Scene<'_>) {
         for (slot, &found) in self.slots.iter_mut().zip(&self.scratch.found) {
@@ -202,7 +220,7 @@ impl Dwell {
             };
             if placed[column]
                 || detection.score < terms.score
-                || !terms.polygon.contains(detection.bbox.foot())
+                || !terms.holds(&detection.bbox)
                 || self.slots.iter().zip(found).any(|(slot, &found)| known(slot, found))
             {
                 continue;
@@ -255,7 +273,7 @@ impl Dwell {
                 None if occupancy.last_seen == at
                     && occupancy.is_held(terms.dwell_s)
                     && !on_trial
-                    && terms.polygon.contains(anchor.foot()) =>
+                    && terms.holds(anchor) =>
                 {
                     let Some(since) = terms.violated_since(occupancy.first_seen, at) else { continue };
                     let spot = terms.site.locate([*anchor]);
@@ -294,6 +312,24 @@ impl Dwell {
                 !slot.occupancy.was_fleeting() && !slot.occupancy.is_empty(forget_s)
             }
         });
+    }
+}
+
+/// Whether `seen` is where an object of the size of `anchor` is shortly before it gets there or after it has left:
+/// nearer to the camera by less than its height, as what passes in front is not, and less than its width aside.
+fn is_beside(anchor: &BBox, seen: &BBox) -> bool {
+    let (w, h) = (anchor.width(), anchor.height());
+    let alike = (0.5..2.0).contains(&(seen.area() / anchor.area()));
+    let aside = (seen.centre().0 - anchor.centre().0).abs();
+    let nearer = seen.y2 - anchor.y2;
+    alike && aside < w && (-BESIDE_BEHIND * h..BESIDE_IN_FRONT * h).contains(&nearer)
+}
+
+/// Puts what is found in `slot` at `at` on trial if it may be another object than before.
+fn doubt(slot: &mut Slot, at: CaptureTime) {
+    let lost = slot.case.is_none() && slot.occupancy.was_lost(at, BLIND_TRIAL_S);
+    if lost || slot.occupancy.is_doubted(at) {
+        slot.suspect(at, slot.occupancy.emptiness());
     }
 }
 

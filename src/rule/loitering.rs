@@ -240,10 +240,7 @@ impl Loitering {
         let Scratch { seen, placed, .. } = &self.scratch;
         for (&index, _) in seen.iter().zip(placed).filter(|(_, placed)| !**placed) {
             let latest = scene.detections[index];
-            if latest.score < terms.score
-                || !terms.polygon.contains(latest.bbox.foot())
-                || self.stays.len() >= MOST_STAYS
-            {
+            if latest.score < terms.score || !terms.holds(&latest.bbox) || self.stays.len() >= MOST_STAYS {
                 continue;
             }
             self.stays.push(Stay {

@@ -11,6 +11,7 @@ mod places;
 mod presence;
 mod scene;
 mod schedule;
+mod size;
 mod whereabouts;
 
 pub(crate) use cluster::{Cluster, Together};
@@ -21,3 +22,4 @@ pub(crate) use loitering::Loitering;
 pub(crate) use presence::Presence;
 pub(crate) use scene::{Scene, Terms, WEAK};
 pub use schedule::{Calendar, Schedule};
+pub use size::SizeLimits;

@@ -80,7 +80,7 @@ impl Presence {
             let here = terms.is_about(detection.label)
                 && detection.score >= WEAK * terms.score
                 && detection.bbox.is_sound()
-                && terms.polygon.contains(detection.bbox.foot())
+                && terms.holds(&detection.bbox)
                 && terms.is_in_company(scene, &detection.bbox);
             if here {
                 self.seen.push(Detection { bbox: detection.bbox.clamped(), ..*detection });

@@ -1,6 +1,7 @@
 //! What a rule gets to see of a look, and the terms that it judges by.
 
 use super::company::Company;
+use super::size::SizeLimits;
 use crate::case::{Case, CaseId, Change, Happening, RuleIndex, same_foot};
 use crate::clock::CaptureTime;
 use crate::detect::{BBox, Detection, Label};
@@ -20,7 +21,8 @@ const IN_FRONT: f32 = 0.15;
 /// Longest time for which an object may have been in its place before the tracker says that it is still, in
 /// seconds.
 const SETTLING_S: f64 = 3.0;
-/// Something that is not known to stand still and was missed for longer than this has passed on, in seconds.
+/// Something that is not known to stand still and was missed for longer than this has passed on, in seconds. It may
+/// still be cutting edges off.
 const PASSED_S: f64 = 1.0;
 /// Something that has stood still for so long is part of the view, in seconds: longer than a bus waits.
 const FIXTURE_S: f64 = 300.0;
@@ -29,7 +31,7 @@ const EDGE: f32 = 0.15;
 /// … and the share of that strip from which it does not.
 const CUT: f32 = 0.3;
 /// IoU from which a box is taken to be the object of a place itself.
-const SAME: f32 = 0.5;
+const SAME: f32 = 0.4;
 /// Share of a place from which a box counts as covering all of it.
 const ALL: f32 = 0.85;
 
@@ -52,6 +54,11 @@ impl Scene<'_> {
         self.tracker.track_of(index).is_some_and(|track| track.motion == Motion::Moving)
     }
 
+    /// Whether detection number `index` belongs to something that is known to stand still.
+    pub(crate) fn is_still(&self, index: usize) -> bool {
+        self.tracker.track_of(index).is_some_and(|track| track.motion == Motion::Still)
+    }
+
     /// Since when the object of detection number `index` has been where it is. Goes back no further than what
     /// the tracker takes to tell still from moving: a track that rested for long and now pulls out has not
     /// been in its new place for long.
@@ -71,6 +78,9 @@ impl Scene<'_> {
     /// bus that the detector loses for one look would make everything behind it look gone.
     pub(crate) fn hides(&self, anchor: &BBox, group: u16, last_whole: CaptureTime) -> bool {
         self.in_front(anchor, group).any(|(track, cover)| {
+            if self.has_passed(track) {
+                return false;
+            }
             let least = if was_beside(track, last_whole) { HIDDEN_BY_NEIGHBOUR } else { HIDDEN };
             anchor.covered_by(&cover) >= least
         })
@@ -104,6 +114,10 @@ impl Scene<'_> {
         hiding.all(|(track, _)| self.is_fixture(track))
     }
 
+    fn has_passed(&self, track: &Track) -> bool {
+        track.motion != Motion::Still && self.at.seconds_since(track.last_seen) > PASSED_S
+    }
+
     fn is_fixture(&self, track: &Track) -> bool {
         track.motion == Motion::Still && self.at.seconds_since(track.resting_since) >= FIXTURE_S
     }
@@ -111,11 +125,8 @@ impl Scene<'_> {
     /// Tracks that stand or pass nearer to the camera than the place `anchor`, with where they are. Not the
     /// place's own object.
     fn in_front(&self, anchor: &BBox, group: u16) -> impl Iterator<Item = (&Track, BBox)> {
-        let (anchor, at) = (*anchor, self.at);
+        let anchor = *anchor;
         self.tracker.tracks().iter().filter_map(move |track| {
-            if track.motion != Motion::Still && at.seconds_since(track.last_seen) > PASSED_S {
-                return None;
-            }
             let cover = track.bbox();
             // Its own object, seen whole where only a part of it made the anchor, included.
             let own = track.group == group
@@ -152,6 +163,8 @@ pub(crate) struct Terms {
     pub(crate) polygon: Polygon,
     /// How its cases get their grid and position.
     pub(crate) site: Site,
+    /// How large its objects are.
+    pub(crate) size: SizeLimits,
     /// `labels[n]` says whether the rule is about label number `n`.
     pub(crate) labels: Vec<bool>,
     pub(crate) score: f32,
@@ -171,6 +184,11 @@ impl Terms {
     /// Whether the rule is about `label`.
     pub(crate) fn is_about(&self, label: Label) -> bool {
         self.labels.get(usize::from(label.0)).copied().unwrap_or(false)
+    }
+
+    /// Whether something in `bbox` stands in the zone and has the size that the rule is about.
+    pub(crate) fn holds(&self, bbox: &BBox) -> bool {
+        self.polygon.contains(bbox.foot()) && self.size.allow(bbox, self.site.ground())
     }
 
     /// Longest time for which an object may be out of sight before it is taken for another one, in seconds:

@@ -43,14 +43,18 @@ pub struct LinkState {
     pub clock_step_s: f64,
     /// Connections that gave pictures.
     pub connections: u64,
-    /// Coded pictures received.
+    /// Coded pictures received: each is counted below as decoded, spared, broken or late.
     pub received: u64,
     /// Pictures decoded.
     pub decoded: u64,
+    /// Pictures left out because nothing needed them.
+    pub spared: u64,
     /// Pictures left out because they were damaged, or needed one that was.
     pub broken: u64,
     /// Pictures left out because decoding them fell behind the camera.
     pub late: u64,
+    /// Parts of the stream that came damaged and did not make a picture.
+    pub damaged: u64,
 }
 
 /// The state of one live camera, shared. Each change of phase or reason is logged once.

@@ -1,22 +1,40 @@
 //! Where frames come from.
 
+mod avi;
 mod detections;
+mod ffmpeg;
 mod images;
 mod link;
-mod mp4;
+pub(crate) mod mp4;
+mod process;
+mod reopen;
+mod retry;
 mod rtsp;
+mod snapshots;
+mod steady;
+pub mod usb;
 mod video;
+mod y4m;
 
+pub use avi::AviSource;
 pub use detections::DetectionsFile;
+pub use ffmpeg::FfmpegCamera;
 pub use images::{PictureReader, PicturesSource};
 pub use link::{Link, LinkState, Phase};
 pub use rtsp::RtspSource;
+pub use snapshots::SnapshotCamera;
 pub use video::Mp4Source;
+
+use std::sync::Arc;
 
 use crate::clock::CaptureTime;
 use crate::error::{Error, Kind, Result};
 use crate::frame::Frame;
-use crate::plan::Input;
+use crate::plan::{CameraPlan, Input, LiveInput};
+use crate::shutdown::Shutdown;
+
+/// This very program, also after its file was replaced by a newer one.
+const SELF: &str = "/proc/self/exe";
 
 /// What a source has to give.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,11 +73,12 @@ pub trait Source: Send {
 ///
 /// # Errors
 /// [`Kind::Camera`] when the input is not there or not usable; [`Kind::Usage`] for a file of detections, which
-/// holds no frames, and for a live camera, which is an [`RtspSource`].
+/// holds no frames, and for a live camera, which [`live`] opens.
 pub fn open(input: &Input, start: CaptureTime, fps: f64) -> Result<Box<dyn Source>> {
     match input {
-        Input::Live(live) => Err(Error::new(Kind::Usage, format!("{} is live, not recorded", live.url))
-            .help("give an .mp4 file or a folder of JPEG or PNG pictures")),
+        Input::Live(live) => Err(Error::new(Kind::Usage, format!("{live} is live, not recorded"))
+            .help("give an .mp4 or .avi file or a folder of JPEG or PNG pictures")),
+        Input::Video(path) if AviSource::is_one(path) => Ok(Box::new(AviSource::open(path, start)?)),
         Input::Video(path) => Ok(Box::new(Mp4Source::open(path, start)?)),
         Input::Pictures(folder) => Ok(Box::new(PicturesSource::open(folder, start, fps)?)),
         Input::Detections(path) => {
@@ -67,6 +86,41 @@ pub fn open(input: &Input, start: CaptureTime, fps: f64) -> Result<Box<dyn Sourc
                 .help("give an .mp4 file or a folder of JPEG or PNG pictures"))
         }
     }
+}
+
+/// The live camera `input` of `camera`, whose capture times begin at `start`, the time now. It says in `link` how
+/// it is doing and is tried again for ever: its frames end when `shutdown` is requested.
+///
+/// # Errors
+/// [`Kind::System`] when what it needs of the machine cannot be had.
+pub fn live(
+    camera: &CameraPlan,
+    input: &LiveInput,
+    start: CaptureTime,
+    link: Arc<Link>,
+    shutdown: Shutdown,
+) -> Result<Box<dyn Source>> {
+    Ok(match input.clone() {
+        LiveInput::Rtsp(live) => Box::new(RtspSource::new(camera, &live, start, link, shutdown)?),
+        LiveInput::Usb(usb) => {
+            let what = "USB";
+            Box::new(reopen::Reopening::new(what, start, link, shutdown, move |shutdown| {
+                Ok(Box::new(usb::UsbSource::open(&usb, shutdown)?))
+            }))
+        }
+        LiveInput::Ffmpeg(ffmpeg) => {
+            let what = "ffmpeg";
+            Box::new(reopen::Reopening::new(what, start, link, shutdown, move |shutdown| {
+                Ok(Box::new(ffmpeg::FfmpegSource::open(&ffmpeg, shutdown)?))
+            }))
+        }
+        LiveInput::Snapshots(snapshots) => {
+            let (what, every_s) = ("JPEG", camera.look_interval_s);
+            Box::new(reopen::Reopening::new(what, start, link, shutdown, move |shutdown| {
+                Ok(Box::new(snapshots::SnapshotSource::open(&snapshots, every_s, shutdown)?))
+            }))
+        }
+    })
 }
 
 /// The input at `path` cannot be used.

@@ -23,32 +23,32 @@ const MAX_DEPTH: u32 = 8;
 
 /// One compressed picture.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Sample {
+pub(crate) struct Sample {
     /// First byte in the file.
-    pub(super) offset: u64,
+    pub(crate) offset: u64,
     /// Bytes.
-    pub(super) size: usize,
+    pub(crate) size: usize,
     /// When it is shown, in units of the track's timescale; the first picture at 0.
-    pub(super) shown: i64,
+    pub(crate) shown: i64,
     /// Whether it can be decoded without any other.
-    pub(super) key: bool,
+    pub(crate) key: bool,
 }
 
 /// The video track of a file.
 #[derive(Debug)]
-pub(super) struct Track {
+pub(crate) struct Track {
     /// In the order of decoding; never empty.
-    pub(super) samples: Vec<Sample>,
+    pub(crate) samples: Vec<Sample>,
     /// Units a second.
-    pub(super) timescale: f64,
+    pub(crate) timescale: f64,
     /// Length in seconds.
-    pub(super) duration_s: f64,
+    pub(crate) duration_s: f64,
     /// Bytes of each NAL unit's length.
-    pub(super) length_size: usize,
+    pub(crate) length_size: usize,
     /// What codes its pictures.
-    pub(super) codec: Codec,
+    pub(crate) codec: Codec,
     /// Parameter sets in the order of activation, without start codes.
-    pub(super) parameter_sets: Vec<Vec<u8>>,
+    pub(crate) parameter_sets: Vec<Vec<u8>>,
 }
 
 /// Reads the tables of the MP4 file at `path`.
@@ -56,7 +56,7 @@ pub(super) struct Track {
 /// # Errors
 /// [`Kind::Camera`](crate::error::Kind::Camera) when the file cannot be read, is no MP4 file, has no H.264
 /// or H.265 track or is cut short.
-pub(super) fn read(path: &Path) -> Result<(File, Track)> {
+pub(crate) fn read(path: &Path) -> Result<(File, Track)> {
     let unreadable = |e| unusable(path, "cannot be read").caused_by(e);
     let mut file = File::open(path).map_err(unreadable)?;
     let size = file.metadata().map_err(unreadable)?.len();

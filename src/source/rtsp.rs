@@ -11,7 +11,6 @@
 
 mod connection;
 mod pick;
-mod retry;
 mod timing;
 
 use std::hash::{BuildHasher as _, RandomState};
@@ -23,11 +22,12 @@ use tracing::{info, warn};
 
 use self::connection::{Connection, Event, LENGTH_SIZE, Trouble, Unit};
 use self::pick::{Notice, Pick, Picker};
-use self::retry::Retry;
 use self::timing::Timing;
 use super::link::Link;
+use super::retry::{self, Retry};
+use super::steady::Steady;
 use super::{Next, Source};
-use crate::clock::{CaptureTime, Clock, SystemClock};
+use crate::clock::CaptureTime;
 use crate::decode::{self, Access, Codec, Decoder};
 use crate::error::{Error, Kind, Result};
 use crate::frame::Frame;
@@ -39,8 +39,8 @@ use crate::shutdown::Shutdown;
 const SILENCE: Duration = Duration::from_secs(3);
 /// The most that a slow camera gets.
 const LONGEST_SILENCE: Duration = Duration::from_secs(60);
-/// The same while the first picture is waited for.
-const FIRST_PICTURE: Duration = Duration::from_secs(8);
+/// The same until two pictures have come.
+const FIRST_PICTURES: Duration = Duration::from_secs(8);
 /// Pictures that arrive this much later than they could are not decoded any more until the next key picture after
 /// they have caught up: the decoder is slower than the camera.
 const LATE_S: f64 = 2.0;
@@ -50,9 +50,6 @@ const CAUGHT_UP_S: f64 = 0.5;
 const GIVE_IN: Duration = Duration::from_secs(5);
 /// How long no picture could be used before that is worth a word.
 const USELESS: Duration = Duration::from_secs(10);
-/// How often the wall clock is compared with the steady one, and what counts as a step.
-const CLOCK_EVERY: Duration = Duration::from_secs(5);
-const CLOCK_STEP_S: f64 = 2.0;
 
 /// A live camera as a source of frames. Gives out frames that a look is due for, no more often.
 pub struct RtspSource {
@@ -61,7 +58,8 @@ pub struct RtspSource {
     link: Arc<Link>,
     shutdown: Shutdown,
     steady: Steady,
-    runtime: Runtime,
+    /// `None` only while it is dropped.
+    runtime: Option<Runtime>,
     retry: Retry,
     timing: Timing,
     picker: Picker,
@@ -77,8 +75,8 @@ struct Live {
     since: Instant,
     /// Since when the next picture is waited for.
     waiting: Instant,
-    /// Longest time between pictures of late.
-    pause: Duration,
+    /// Time between pictures of late, in seconds.
+    pause_s: Option<f64>,
     pictures: u64,
     /// When a picture was last decoded.
     useful: Instant,
@@ -111,7 +109,7 @@ impl RtspSource {
             link,
             shutdown,
             steady: Steady::new(start),
-            runtime,
+            runtime: Some(runtime),
             retry: Retry::default(),
             timing: Timing::default(),
             picker: Picker::new(camera.decode),
@@ -130,8 +128,9 @@ impl RtspSource {
         if self.shutdown.wait_for(self.retry.wait(chance)) {
             return true;
         }
+        let Some(runtime) = &self.runtime else { return true };
         let (plan, shutdown) = (&self.plan, &self.shutdown);
-        let opened = self.runtime.block_on(async {
+        let opened = runtime.block_on(async {
             tokio::select! {
                 opened = Connection::open(plan) => Some(opened),
                 () = shutdown.requested() => None,
@@ -160,7 +159,7 @@ impl RtspSource {
             connection,
             since: now,
             waiting: now,
-            pause: Duration::ZERO,
+            pause_s: None,
             pictures: 0,
             useful: now,
             late: None,
@@ -172,8 +171,8 @@ impl RtspSource {
     fn end(&mut self, trouble: Trouble) {
         let Some(live) = self.live.take() else { return };
         let held = if live.pictures > 0 { live.since.elapsed() } else { Duration::ZERO };
-        // Saying farewell is a task of the runtime.
-        let inside = self.runtime.enter();
+        // Saying farewell to the camera is a task of the runtime.
+        let inside = self.runtime.as_ref().map(Runtime::enter);
         drop(live);
         drop(inside);
         self.retry.ended(held);
@@ -183,11 +182,15 @@ impl RtspSource {
     /// What comes in next; `None` when stopping was asked for.
     fn receive(&mut self) -> Option<std::result::Result<Event, Trouble>> {
         let live = self.live.as_mut()?;
-        let patience =
-            if live.pictures == 0 { FIRST_PICTURE } else { SILENCE.max(live.pause * 3).min(LONGEST_SILENCE) };
+        let patience = match live.pause_s {
+            None => FIRST_PICTURES,
+            Some(pause_s) => {
+                SILENCE.max(Duration::from_secs_f64(3.0 * pause_s.clamp(0.0, 1e3))).min(LONGEST_SILENCE)
+            }
+        };
         let deadline = live.waiting + patience;
         let (connection, shutdown) = (&mut live.connection, &self.shutdown);
-        self.runtime.block_on(async {
+        self.runtime.as_ref()?.block_on(async {
             tokio::select! {
                 biased;
                 event = connection.next() => Some(event),
@@ -206,8 +209,8 @@ impl RtspSource {
         let Some(live) = &mut self.live else { return false };
         let now = Instant::now();
         if live.pictures > 0 {
-            // The longest pause fades, so that a camera that was set faster is not waited for as long.
-            live.pause = (now - live.waiting).max(live.pause.mul_f64(0.95));
+            let pause_s = (now - live.waiting).as_secs_f64();
+            live.pause_s = Some(live.pause_s.map_or(pause_s, |mean| mean + (pause_s - mean) / 8.0));
         }
         live.pictures += 1;
         live.waiting = now;
@@ -223,20 +226,24 @@ impl RtspSource {
         }
         let late = self.is_late(stamp.late_s, now, unit.media, arrival);
         let Some(access) = Access::of(self.codec(), &unit.data, LENGTH_SIZE) else {
-            self.useless("a picture without a picture in it", true);
+            self.useless("it sends units without a picture", true);
             return false;
         };
+        let due = !late && stamp.at.is_some_and(|at| self.gate.would_admit(at));
+        let motion = self.camera.needs_motion(arrival);
+        // A late picture is judged too: it may be a key picture, and how often those come is to be known.
+        let (pick, notice) = self.picker.pick(access, unit.media as f64 / 1e9, due, motion);
+        self.notice(notice);
         if late {
             self.picker.lost();
             self.left_behind();
             return false;
         }
-        let due = stamp.at.is_some_and(|at| self.gate.would_admit(at));
-        let motion = self.camera.needs_motion(arrival);
-        let (pick, notice) = self.picker.pick(access, unit.media as f64 / 1e9, due, motion);
-        self.notice(notice);
         match pick {
-            Pick::NotNeeded => return false,
+            Pick::NotNeeded => {
+                self.link.update(|state| state.spared += 1);
+                return false;
+            }
             Pick::NotDecodable if self.live.as_ref().is_some_and(|live| live.left_behind) => {
                 self.left_behind();
                 return false;
@@ -249,7 +256,10 @@ impl RtspSource {
         }
         match self.decode(&unit.data, pick == Pick::Restart, frame) {
             Ok(true) => {}
-            Ok(false) => return false,
+            Ok(false) => {
+                self.link.update(|state| state.spared += 1);
+                return false;
+            }
             Err(e) => {
                 if !access.disposable {
                     self.picker.lost();
@@ -329,6 +339,10 @@ impl RtspSource {
     /// A picture could not be used. Says so when that has been so for long.
     fn useless(&mut self, why: &str, broken: bool) {
         self.link.update(|state| state.broken += 1);
+        self.remark_useless(why, broken);
+    }
+
+    fn remark_useless(&mut self, why: &str, broken: bool) {
         let Some(live) = &mut self.live else { return };
         if broken {
             tracing::debug!(camera = self.camera.id, "Skipped a picture: {why}.");
@@ -372,7 +386,7 @@ impl RtspSource {
                 camera = self.camera.id,
                 "The clock of this box was set by {step_s:.1} s; capture times of the camera go on as before."
             );
-            let all_s = self.steady.steps_s;
+            let all_s = self.steady.steps_s();
             self.link.update(|state| state.clock_step_s = all_s);
         }
         let Some((ahead_s, believed)) = self.timing.camera_clock() else { return };
@@ -414,7 +428,8 @@ impl Source for RtspSource {
                 Some(Ok(Event::Report(media, wall))) => self.timing.report(media, wall),
                 Some(Ok(Event::Damaged(what))) => {
                     self.picker.lost();
-                    self.useless(&what, true);
+                    self.link.update(|state| state.damaged += 1);
+                    self.remark_useless(&what, true);
                 }
                 Some(Err(trouble)) => self.end(trouble),
             }
@@ -436,46 +451,12 @@ impl Source for RtspSource {
 
 impl Drop for RtspSource {
     fn drop(&mut self) {
-        let _inside = self.runtime.enter();
-        self.live = None;
-    }
-}
-
-/// A wall clock that never steps: the time of its making, and the time since then.
-#[derive(Debug)]
-struct Steady {
-    start: CaptureTime,
-    began: Instant,
-    looked: Instant,
-    /// The system's clock less this one, when last looked at.
-    ahead_s: f64,
-    /// All steps of the system's clock together.
-    steps_s: f64,
-}
-
-impl Steady {
-    fn new(start: CaptureTime) -> Self {
-        let began = Instant::now();
-        Self { start, began, looked: began, ahead_s: SystemClock.now().seconds_since(start), steps_s: 0.0 }
-    }
-
-    fn now(&self) -> CaptureTime {
-        self.start.plus_seconds(self.began.elapsed().as_secs_f64())
-    }
-
-    /// By how much the system's clock was set since the last time this was asked, if it was.
-    fn step(&mut self) -> Option<f64> {
-        if self.looked.elapsed() < CLOCK_EVERY {
-            return None;
+        if let Some(runtime) = self.runtime.take() {
+            let inside = runtime.enter();
+            self.live = None;
+            drop(inside);
+            // A look-up of a name may hang for long; nobody waits for it.
+            runtime.shutdown_background();
         }
-        self.looked = Instant::now();
-        let ahead_s = SystemClock.now().seconds_since(self.now());
-        let step_s = ahead_s - self.ahead_s;
-        if step_s.abs() < CLOCK_STEP_S {
-            return None;
-        }
-        self.ahead_s = ahead_s;
-        self.steps_s += step_s;
-        Some(step_s)
     }
 }

@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 use super::page;
 use crate::error::{Error, Kind, Result};
 use crate::outbox::{CaseRecord, Outbox};
+use crate::source::{Link, Phase};
 
 /// Cases on the page.
 const SHOWN: usize = 200;
@@ -36,10 +37,12 @@ struct Site {
     evidence_dir: Arc<PathBuf>,
     title: Arc<str>,
     about: Arc<str>,
+    links: Arc<[Arc<Link>]>,
 }
 
 /// Serves the page on `listener` until `shutdown` resolves. `evidence_dir` holds the pictures by the names that
-/// the outbox lists; `title` heads the page, `about` says at its foot what the box looks with.
+/// the outbox lists; `title` heads the page, `about` says at its foot what the box looks with, and after it stands how
+/// the live cameras of `links` are doing.
 ///
 /// # Errors
 /// [`Kind::System`] when the listener fails.
@@ -47,15 +50,21 @@ pub async fn serve(
     listener: TcpListener,
     outbox: Arc<Outbox>,
     evidence_dir: PathBuf,
-    title: &str,
-    about: &str,
+    (title, about): (&str, &str),
+    links: Vec<Arc<Link>>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<()> {
-    let site =
-        Site { outbox, evidence_dir: Arc::new(evidence_dir), title: title.into(), about: about.into() };
+    let site = Site {
+        outbox,
+        evidence_dir: Arc::new(evidence_dir),
+        title: title.into(),
+        about: about.into(),
+        links: links.into(),
+    };
     let routes = Router::new()
         .route("/", get(list))
         .route("/cases.json", get(cases_json))
+        .route("/cameras.json", get(cameras_json))
         .route("/style.css", get(style))
         .route("/picture/{file}", get(picture))
         .fallback(|| async { StatusCode::NOT_FOUND })
@@ -94,9 +103,38 @@ fn is_local(host: &str) -> bool {
 
 async fn list(State(site): State<Site>) -> Response {
     match cases(&site).await {
-        Ok(cases) => Html(page::render(&site.title, &site.about, &cases)).into_response(),
+        Ok(cases) => Html(page::render(&site.title, &site.foot(), &cases)).into_response(),
         Err(e) => failed(&e),
     }
+}
+
+impl Site {
+    /// What the box looks with, and how its live cameras are doing.
+    fn foot(&self) -> String {
+        let mut foot = self.about.to_string();
+        for link in self.links.iter() {
+            let (camera, state) = (link.camera(), link.state());
+            let phase = match state.phase {
+                Phase::Connecting => "连接中 connecting",
+                Phase::Live => "在线 live",
+                Phase::Lost => "离线 lost",
+            };
+            foot += &format!(" · {camera} {phase}");
+            if let Some(reason) = state.reason {
+                foot += &format!(": {reason}");
+            }
+        }
+        foot
+    }
+}
+
+async fn cameras_json(State(site): State<Site>) -> Response {
+    let states: Vec<_> = site
+        .links
+        .iter()
+        .map(|link| serde_json::json!({"camera": link.camera(), "link": link.state()}))
+        .collect();
+    axum::Json(states).into_response()
 }
 
 async fn cases_json(State(site): State<Site>) -> Response {

@@ -75,16 +75,48 @@ fn a_damaged_picture_of_h265_is_left_out_with_all_that_need_it() {
     }
 }
 
-/// Where the coded slices in the MP4 file `bytes` begin.
+#[test]
+fn h264_of_open_groups_leaves_no_ghosts_after_damage_either() {
+    let path = clip(
+        "open-gop-h264.mp4",
+        "-f lavfi -i testsrc2=size=320x180:rate=25 -t 4 -c:v libx264 -pix_fmt yuv420p -g 20 -bf 3 \
+         -x264-params open-gop=1:scenecut=0",
+    );
+    let reference = decoded_by_ffmpeg(&path);
+    let size = 320 * 180 * 3 / 2;
+    let (whole, _, skipped) = played(&path);
+    assert_eq!((whole.len() / size, skipped), (100, 0));
+    assert!(whole == reference, "pictures differ");
+    let known: std::collections::HashSet<&[u8]> = reference.chunks_exact(size).collect();
+    let bytes = std::fs::read(&path).unwrap();
+    let nals = nals(&bytes);
+    let slices: Vec<usize> = nals.into_iter().filter(|at| (1..=5).contains(&(bytes[*at] & 31))).collect();
+    for at in [1, 7, 30, 63].map(|n| slices[n]) {
+        let mut bytes = bytes.clone();
+        bytes[at + 1..at + 12].fill(0xff);
+        let file = tempfile::Builder::new().suffix(".mp4").tempfile().unwrap();
+        std::fs::write(file.path(), &bytes).unwrap();
+        let (ours, times, skipped) = played(file.path());
+        assert_eq!(times.len() + skipped as usize, 100, "damage at byte {at}");
+        let ghosts = ours.chunks_exact(size).filter(|picture| !known.contains(*picture)).count();
+        assert_eq!(ghosts, 0, "damage at byte {at}: {} shown, {skipped} skipped", times.len());
+        assert!(skipped > 0 && times.len() > 50, "{} shown, {skipped} skipped", times.len());
+    }
+}
+
+/// Where the coded slices of H.265 in the MP4 file `bytes` begin.
 fn slices(bytes: &[u8]) -> Vec<usize> {
+    nals(bytes).into_iter().filter(|at| bytes[*at] >> 1 & 63 < 32).collect()
+}
+
+/// Where the NAL units in the MP4 file `bytes` begin.
+fn nals(bytes: &[u8]) -> Vec<usize> {
     let mdat = bytes.windows(4).position(|name| name == b"mdat").unwrap();
     let end = mdat - 4 + u32::from_be_bytes(bytes[mdat - 4..mdat].try_into().unwrap()) as usize;
-    let (mut at, mut slices) = (mdat + 4, Vec::new());
+    let (mut at, mut nals) = (mdat + 4, Vec::new());
     while at < end {
-        if bytes[at + 4] >> 1 & 63 < 32 {
-            slices.push(at + 4);
-        }
+        nals.push(at + 4);
         at += 4 + u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
     }
-    slices
+    nals
 }

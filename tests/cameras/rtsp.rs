@@ -23,7 +23,7 @@ fn coded(codec: &str, size: &str, rate: &str) -> PathBuf {
     looped(&base, 30)
 }
 
-fn camera(codec: &str, size: &str) -> PathBuf {
+pub(super) fn camera(codec: &str, size: &str) -> PathBuf {
     coded(codec, size, "2M")
 }
 
@@ -68,10 +68,16 @@ fn pictures_come_within_a_second_of_connecting_and_from_eight_cameras_at_once() 
 
 #[test]
 fn where_key_pictures_are_enough_no_others_are_decoded() {
-    let files = [("h264", camera("h264", "1280x720")), ("h265", camera("hevc", "1280x720"))];
+    // The third has one IDR picture and then recovery points, with pictures before them that lead them.
+    let open = clip(
+        "open-h264.mp4",
+        "-f lavfi -i testsrc=size=640x360:rate=25 -t 40 -pix_fmt yuv420p -c:v libx264 -preset veryfast -g 25 -bf 2 \
+         -x264-params open-gop=1:scenecut=0",
+    );
+    let files = [("h264", camera("h264", "1280x720")), ("h265", camera("hevc", "1280x720")), ("open", open)];
     let streams: Vec<_> = files.iter().map(|(name, file)| (*name, file.as_path())).collect();
     let server = Server::start(&streams);
-    for name in ["h264", "h265"] {
+    for name in ["h264", "h265", "open"] {
         let watcher = Watcher::start(&server.url(name), "");
         let whole = Watcher::start(&server.url(name), "decode = \"all\"");
         watcher.until(|state| state.key_only);
@@ -79,10 +85,12 @@ fn where_key_pictures_are_enough_no_others_are_decoded() {
         let before = watcher.state();
         watcher.until(|state| state.received >= before.received + 100);
         let after = watcher.state();
+        assert_eq!((after.broken, after.damaged), (0, 0), "{name}: {after:?}");
         let share = (after.decoded - before.decoded) as f64 / (after.received - before.received) as f64;
         assert!(share > 0.0 && share <= 0.06, "{name}: {share}");
         let whole = whole.state();
-        assert!(!whole.key_only && whole.decoded + whole.late >= whole.received - 1, "{name}: {whole:?}");
+        assert!(!whole.key_only && whole.broken == 0, "{name}: {whole:?}");
+        assert!(whole.decoded + whole.late >= whole.received / 2, "{name}: {whole:?}");
     }
 }
 
@@ -114,8 +122,8 @@ fn a_camera_that_freezes_is_noticed_within_four_seconds_and_its_neighbour_goes_o
     let (frozen, other) = (Server::start(&[("gate", &file)]), Server::start(&[("gate", &file)]));
     let mut watcher = Watcher::start(&frozen.url("gate"), "");
     let mut neighbour = Watcher::start(&other.url("gate"), "");
-    watcher.next();
     neighbour.next();
+    watcher.until(|state| state.received > 10);
     frozen.freeze();
     let noticed = watcher.until_lost();
     println!("noticed after {noticed:.2?}");

@@ -1,5 +1,7 @@
 //! The events themselves: what the contract promises, the schema, the bounds.
 
+use gridpatrol::case::throttle::{Recurrence, Seen, Tally};
+
 use super::*;
 
 #[test]
@@ -131,11 +133,26 @@ fn an_event_stays_small_however_many_objects_there_are() {
     }
     let mut plan = plan(1883);
     plan.cameras[0].name = "门".repeat(5000);
+    // As much as a message can carry of what was held back.
+    let tally: Tally = serde_json::from_value(serde_json::json!({
+        "grid": "g".repeat(32), "kind": "k".repeat(32), "camera": "c".repeat(32), "since": 0, "batch": 1,
+        "cool_down": 1_000_000, "rate": 1_000_000, "camera_rate": 1_000_000, "quiet": 1_000_000,
+        "cases": vec![case_id(2); 16],
+    }))
+    .unwrap();
+    let seen = Seen { camera: "c".repeat(32), case: CaseId::parse(&case_id(3)).unwrap() };
+    let note = Note {
+        waited_s: Some(86_400.0),
+        held_back: vec![tally; 4],
+        recurrence: Recurrence { count_7d: 1000, previous: CaseId::parse(&case_id(4)) },
+        also_seen_by: vec![seen; 8],
+    };
     let event = CaseEvent::new(&Report {
         plan: &plan,
         camera: &plan.cameras[0],
         happening: &crowded,
         evidence: &taken(&[Role::First, Role::Overview, Role::Closeup, Role::After]),
+        note: &note,
         vocabulary: &names,
         model: Some(&model()),
         sequence: 1,
@@ -146,6 +163,8 @@ fn an_event_stays_small_however_many_objects_there_are() {
     assert!(bytes.len() < 16 * 1024, "{} bytes", bytes.len());
     assert_valid(Subject::Event, &serde_json::from_slice(&bytes).unwrap());
     assert_eq!(event.data.objects.len() as u64 + event.data.objects_left_out, 5000);
+    assert!(event.data.objects.len() >= 2, "something of the case is left");
+    assert_eq!(event.data.throttle.unwrap().held_back, 16_000_000);
 }
 
 #[test]
@@ -157,6 +176,7 @@ fn a_case_whose_rule_is_gone_is_an_error_that_names_the_camera() {
         camera: &plan.cameras[0],
         happening: &lost,
         evidence: &Evidence::NoView,
+        note: &PLAIN,
         vocabulary: &names,
         model: None,
         sequence: 1,

@@ -8,10 +8,11 @@ mod page;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
 use gridpatrol::case::catalog::CATALOG;
+use gridpatrol::case::throttle::Note;
 use gridpatrol::case::{Case, CaseId, Change, Happening, RuleIndex};
 use gridpatrol::cli::schema::{Subject, of};
 use gridpatrol::clock::CaptureTime;
@@ -53,9 +54,11 @@ fn plan(port: u16) -> Plan {
             labels_are_given: true,
             is_named: true,
             score: 0.45,
+            size: Default::default(),
             dwell_s: 20.0,
             clear_s: 10.0,
             absence_s: None,
+            cool_down_s: 0.0,
             condition: Condition::Standing,
             company: Vec::new(),
         }
@@ -72,6 +75,7 @@ fn plan(port: u16) -> Plan {
         workers: 1,
         pin: false,
         redaction: None,
+        limits: Default::default(),
         broker: BrokerPlan { host: "127.0.0.1".to_owned(), port, tls_ca: None, login: None },
         storage: PathBuf::new(),
         outbox_bytes: gridpatrol::outbox::DEFAULT_QUOTA,
@@ -146,6 +150,9 @@ fn case_id(n: u32) -> String {
     format!("01934f6e-5c1a-7b3e-9a54-{n:012x}")
 }
 
+/// A message with nothing else to say.
+static PLAIN: LazyLock<Note> = LazyLock::new(Note::default);
+
 fn report<'a>(
     plan: &'a Plan,
     happening: &'a Happening,
@@ -160,6 +167,7 @@ fn report<'a>(
         camera,
         happening,
         evidence,
+        note: &PLAIN,
         vocabulary: names,
         model: None,
         sequence,
@@ -185,6 +193,7 @@ fn event(happening: &Happening, evidence: &Evidence) -> CaseEvent {
         camera: &plan.cameras[0],
         happening,
         evidence,
+        note: &PLAIN,
         vocabulary: &names,
         model: Some(&model),
         sequence: 4182,
@@ -217,7 +226,14 @@ fn context(plan: &Plan) -> Context {
         status_every: longer,
         ..Tuning::default()
     };
-    Context { plan: Arc::new(plan.clone()), model: Some(model()), runtime: None, started: at(-60.0), tuning }
+    Context {
+        plan: Arc::new(plan.clone()),
+        model: Some(model()),
+        runtime: None,
+        started: at(-60.0),
+        throttle: None,
+        tuning,
+    }
 }
 
 /// The daemon's side: an outbox and a session in a runtime of its own.

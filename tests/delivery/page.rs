@@ -1,5 +1,7 @@
 //! The status page.
 
+use gridpatrol::source::Link;
+
 use super::*;
 
 /// Serves a page over one case, asks for each path, and returns the answers with their headers.
@@ -27,8 +29,8 @@ fn ask_the_page(requests: &[(&str, &str)]) -> Vec<String> {
             listener,
             outbox,
             dir,
-            "巡格 & test",
-            "nanodet on <cpu>",
+            ("巡格 & test", "nanodet on <cpu>"),
+            vec![Arc::new(Link::new("gate", CaptureTime::default()))],
             stopped,
         ));
         let mut answers = Vec::new();
@@ -58,6 +60,7 @@ fn the_page_lists_cases_newest_first_and_escapes_what_it_shows() {
     assert!(!page.contains("<script") && page.contains("&lt;script&gt;"));
     assert!(page.contains("default-src 'none'") && page.contains("nosniff") && page.contains("no-store"));
     assert!(!page.contains("http://") && !page.contains("https://"), "nothing is loaded from elsewhere");
+    assert!(page.contains("nanodet on &lt;cpu&gt; · gate 连接中 connecting"), "the live cameras");
     let json: Value = serde_json::from_str(answers[1].split("\r\n\r\n").nth(1).unwrap()).unwrap();
     assert_eq!(json["cases"][1]["pictures"][0]["path"], format!("/picture/{}-overview.jpg", case_id(1)));
     assert_valid(Subject::Event, &json["cases"][0]["event"]);

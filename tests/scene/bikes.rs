@@ -64,7 +64,9 @@ fn build(draft: &mut Draft) -> bool {
     for place in [&PILE, &FORBIDDEN] {
         let mut t = draft.dice.between(-30.0, 60.0);
         while t < LENGTH_S - place.dwell_s - 150.0 {
-            t = wave(draft, place, t) + draft.dice.between(40.0, 120.0);
+            let gone = wave(draft, place, t);
+            draft.busy.extend([t, gone]);
+            t = gone + draft.dice.between(40.0, 120.0);
         }
     }
     draft.things.extend(walkers(10, 640.0, LENGTH_S, &mut draft.dice));

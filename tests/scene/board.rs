@@ -6,15 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use gridpatrol::clock::CaptureTime;
-use gridpatrol::evidence::{Evidence, Picture, Redaction, Role};
-use gridpatrol::mqtt::{CaseEvent, Report};
-use gridpatrol::plan::Plan;
 
 use super::baseline::per_track_dwell;
 use super::crossing::{Subject, measure};
 use super::mot::Mot;
-use super::play::{Played, plan_of, play_timed};
+use super::play::{plan_of, play_timed};
 use super::score::{Score, score_openings, score_timed, told};
+use super::sent::sent;
 use super::{Kind, Noise};
 
 /// What came of one row of the scoreboard.
@@ -26,6 +24,8 @@ pub struct Row {
     pub naive: Score,
     /// Bytes of the events as JSON.
     pub bytes: usize,
+    /// Cases that the throttle held back, to be counted by a later message.
+    pub held_back: usize,
     /// CPU time of the core.
     pub cpu: Duration,
     pub looks: u64,
@@ -41,6 +41,7 @@ impl Row {
         self.score.add(other.score);
         self.naive.add(other.naive);
         self.bytes += other.bytes;
+        self.held_back += other.held_back;
         self.cpu += other.cpu;
         self.looks += other.looks;
         self.camera_hours += other.camera_hours;
@@ -88,7 +89,9 @@ fn one(kind: Kind, seed: u64, noise: &Noise, interval: f64) -> Row {
     let scene = (kind.make)(seed, noise, interval);
     let plan = plan_of(&scene.zones);
     let played = play_timed(&plan, &scene);
-    let score = score_timed(&scene, &plan, &played.happenings, &played.when);
+    let mut score = score_timed(&scene, &plan, &played.happenings, &played.when);
+    let sent = sent(&plan, &scene);
+    (score.messages, score.most_messages) = (sent.messages, sent.most);
     let failed = if score.is_right() { Vec::new() } else { vec![seed] };
     let noted = if score.notes.is_empty() { Vec::new() } else { vec![seed] };
     let mut naive = score_openings(&scene, &per_track_dwell(&plan, &scene));
@@ -96,39 +99,14 @@ fn one(kind: Kind, seed: u64, noise: &Noise, interval: f64) -> Row {
     Row {
         score,
         naive,
-        bytes: bytes(&plan, &played),
+        bytes: sent.bytes,
+        held_back: sent.held_back,
         cpu: played.cpu,
         looks: scene.looks.len() as u64,
         camera_hours: scene.length_s / 3600.0,
         failed,
         noted,
     }
-}
-
-/// Bytes of all events of `played`, as a box sends them: each with the references of its pictures, without the
-/// pictures.
-fn bytes(plan: &Plan, played: &Played) -> usize {
-    let picture =
-        |role| Picture { role, jpeg: vec![0; 120_000], sha256: "0".repeat(64), width: 1280, height: 752 };
-    let evidence = Evidence::Taken {
-        pictures: vec![picture(Role::Overview), picture(Role::Closeup)],
-        redaction: Redaction { persons: 3, faces: 1, vehicles: 5, plates: 2 },
-    };
-    let mut bytes = 0;
-    for (sequence, happening) in (1..).zip(&played.happenings) {
-        let report = Report {
-            plan,
-            camera: &plan.cameras[0],
-            happening,
-            evidence: &evidence,
-            vocabulary: &played.vocabulary,
-            model: None,
-            sequence,
-            recorded: happening.at,
-        };
-        bytes += CaseEvent::new(&report).unwrap().to_json().unwrap().len();
-    }
-    bytes
 }
 
 /// The story of one scene: its truth, its faults and what the engine made of it.

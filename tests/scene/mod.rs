@@ -12,9 +12,11 @@ pub mod board;
 pub mod bump;
 pub mod camera;
 pub mod clock;
+pub mod corridor;
 pub mod crossing;
 pub mod crowd;
 pub mod dice;
+pub mod dog;
 pub mod draft;
 pub mod gaps;
 pub mod jsonl;
@@ -25,6 +27,7 @@ pub mod night;
 pub mod pair;
 pub mod play;
 pub mod score;
+pub mod sent;
 pub mod shadow;
 pub mod stall;
 pub mod street;
@@ -62,5 +65,7 @@ pub const KINDS: &[Kind] = &[
     Kind { name: "stall", make: stall::stall, intervals: LIVE },
     Kind { name: "intrusion", make: visit::intrusion, intervals: LIVE },
     Kind { name: "loiter", make: visit::loiter, intervals: &[0.2] },
+    Kind { name: "corridor", make: corridor::corridor, intervals: LIVE },
+    Kind { name: "dog", make: dog::dog, intervals: LIVE },
     Kind { name: "lot", make: lot::lot, intervals: &[60.0] },
 ];

@@ -48,8 +48,6 @@ pub struct Played {
     pub happenings: Vec<Happening>,
     /// Seconds of the scene at which each of them happened.
     pub when: Vec<f64>,
-    /// The labels in them.
-    pub vocabulary: Vocabulary,
     /// CPU time that the core took for all looks.
     pub cpu: Duration,
 }
@@ -78,11 +76,11 @@ pub fn play_timed(plan: &Plan, scene: &Scene) -> Played {
         cpu += thread_cpu().saturating_sub(began);
         when.resize(happenings.len(), look.t);
     }
-    Played { happenings, when, vocabulary: core.vocabulary().clone(), cpu }
+    Played { happenings, when, cpu }
 }
 
 /// The detections of `look` with the labels of `core`.
-fn numbered(look: &SceneLook, core: &mut Judge, out: &mut Vec<Detection>) {
+pub fn numbered(look: &SceneLook, core: &mut Judge, out: &mut Vec<Detection>) {
     out.clear();
     out.extend(look.detections.iter().map(|&(label, score, bbox)| Detection {
         label: core.intern(label).unwrap(),

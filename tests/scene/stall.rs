@@ -32,6 +32,7 @@ fn build(draft: &mut Draft) -> bool {
         let mut t = draft.dice.between(5.0, 100.0);
         while t < LENGTH_S - DWELL_S - 150.0 {
             let x = x + draft.dice.between(-40.0, 40.0);
+            let began = t;
             t = match draft.dice.below(6) {
                 0 => waits(draft, t, x),
                 1 => unkept(draft, t, x),
@@ -44,6 +45,7 @@ fn build(draft: &mut Draft) -> bool {
                     sells(draft, t, x, stays)
                 }
             };
+            draft.busy.extend([began, t]);
             t += draft.dice.between(60.0, 120.0);
         }
     }

@@ -1,7 +1,7 @@
 //! Reading a catalogue: the built-in one, and a site's own on top of it.
 //!
 //! A site's file has the same form. A kind whose slug is new needs all of its keys but `code`, `code_2013`,
-//! `severity`, `visible` and `zones`; one that is known changes the keys that it gives. An empty code takes a
+//! `severity`, `visible`, `zones` and `cool_down_s`; one that is known changes the keys that it gives. An empty code takes a
 //! code away.
 
 use std::collections::BTreeMap;
@@ -22,6 +22,8 @@ pub(crate) const MAX_DWELL_S: f64 = 366.0 * 86_400.0;
 pub(crate) const MAX_CLEAR_S: f64 = 86_400.0;
 /// Longest absence, a week.
 pub(crate) const MAX_ABSENCE_S: f64 = 7.0 * 86_400.0;
+/// Longest cool-down: as long as the throttle remembers a case.
+pub(crate) const MAX_COOL_DOWN_S: f64 = 7.0 * 86_400.0;
 /// Most objects that a rule can ask for.
 pub(crate) const MAX_COUNT: u32 = 1000;
 /// How far away "near" can be, in box heights.
@@ -54,6 +56,7 @@ struct WrittenKind {
     severity: Option<Severity>,
     visible: Option<bool>,
     zones: Option<Spanned<Vec<String>>>,
+    cool_down_s: Option<Spanned<f64>>,
     rule: Option<Spanned<RuleDefaults>>,
 }
 
@@ -178,6 +181,14 @@ impl WrittenKind {
                 rule.get_ref().clone()
             }
         };
+        let cool_down_s = match &self.cool_down_s {
+            None => known.map_or(0.0, |known| known.cool_down_s),
+            Some(given) if (0.0..=MAX_COOL_DOWN_S).contains(given.get_ref()) => *given.get_ref(),
+            Some(given) => {
+                let what = format!("{} seconds: expected 0 to {MAX_COOL_DOWN_S}", given.get_ref());
+                return Err(fault("cool_down_s", given.span(), what));
+            }
+        };
         Ok(Kind {
             slug: slug.to_owned(),
             name_zh: name("name_zh", &self.name_zh, known.map(|known| &known.name_zh))?,
@@ -192,6 +203,7 @@ impl WrittenKind {
             severity: self.severity.or(known.map(|known| known.severity)).unwrap_or(Severity::Warn),
             visible: self.visible.or(known.map(|known| known.visible)).unwrap_or(false),
             zones,
+            cool_down_s,
             rule,
         })
     }

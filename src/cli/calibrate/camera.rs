@@ -16,7 +16,7 @@ use crate::config::ConfigFile;
 use crate::detect::OnnxDetector;
 use crate::detect::model::Model;
 use crate::error::{Error, Kind, Result};
-use crate::evidence::{Canvas, Redactor, redact};
+use crate::evidence::{self, Eyes};
 use crate::frame::Frame;
 use crate::place::homography::{Fit, HomographyFault};
 use crate::place::{Coverage, Ground, Homography, Site, Terrain};
@@ -28,11 +28,12 @@ use crate::source::{self, Next, PictureReader};
 #[command(after_help = "\
 Examples:
   gridpatrol calibrate camera --config edge.toml --camera cam-05 --points points.csv
-  gridpatrol calibrate camera --config edge.toml --camera cam-05 --points points.toml --draw cam-05.jpg
+  gridpatrol calibrate camera --config edge.toml --camera cam-05 --points p.csv --draw v.jpg
 
-Points are things on the ground that show in the picture and on the map: corners of markings, manholes, posts at
-their foot. Four are needed, six or more show if one is wrong. Longitude and latitude are WGS 84 or CGCS2000; those
-of web maps (GCJ-02, BD-09) are off by hundreds of metres. Heads and plates are hidden in the drawing.
+Points are things on the ground that show in the picture and on the map: corners of markings,
+manholes, posts at their foot. Four are needed, six or more show if one is wrong. Longitude and
+latitude are WGS 84 or CGCS2000; those of web maps (GCJ-02, BD-09) are off by hundreds of metres.
+Heads and plates are hidden in the drawing.
 calibration/README.md describes the files.")]
 pub struct Args {
     /// The configuration that has the camera.
@@ -93,7 +94,7 @@ struct ZoneOutcome {
 /// When an argument, the configuration, the points or the picture is at fault, the points disagree, or a file
 /// cannot be written.
 pub fn run(args: &Args) -> Result<()> {
-    if !(args.max_error > 0.0) {
+    if args.max_error.is_nan() || args.max_error <= 0.0 {
         let what = format!("--max-error {}: expected metres above 0", args.max_error);
         return Err(Error::new(Kind::Usage, what));
     }
@@ -207,9 +208,13 @@ fn save(path: &Path, file: &GroundFile) -> Result<()> {
 
 /// The view with heads and plates hidden; there is no other way to a picture.
 fn hidden(view: &Viewpoint, frame: &Frame) -> Result<RgbImage> {
+    let Some(redaction) = view.redaction()? else {
+        let what = "--draw makes a picture, and pictures are off (privacy.pictures = false)";
+        return Err(Error::new(Kind::Usage, what).help("leave --draw out; the calibration does without"));
+    };
     let mut detector = OnnxDetector::with(&Model::load(&view.model()?)?, &view.setup)?;
-    let subjects = Redactor::new(&mut detector)?.search(frame)?;
-    let (redacted, _) = redact(Canvas::render(frame)?, &subjects);
+    let mut eyes = Eyes::open(&redaction, &view.setup)?;
+    let (redacted, _) = evidence::hide(frame, &[], &mut detector, &mut eyes)?;
     Ok(redacted.pixels().clone())
 }
 

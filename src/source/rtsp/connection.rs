@@ -7,16 +7,16 @@ use retina::client::{
     Credentials, Demuxed, InitialTimestampPolicy, PlayOptions, Session, SessionOptions, SetupOptions,
     Transport,
 };
-use retina::codec::{CodecItem, FrameFormat, ParameterSetInsertion};
+use retina::codec::{CodecItem, FrameFormat, ParameterSetInsertion, ParametersRef, VideoParametersCodec};
 use retina::rtcp::ReceivedCompoundPacket;
 use retina::{Timestamp, UNIX_EPOCH};
 use tokio::time::timeout;
 use url::Url;
 
-use super::retry::Failure;
 use crate::clock::CaptureTime;
-use crate::decode::Codec;
+use crate::decode::{Access, Codec};
 use crate::plan::LivePlan;
+use crate::source::retry::Failure;
 
 /// How long a camera may take to describe its streams and to start one.
 const SETUP: Duration = Duration::from_secs(4);
@@ -140,7 +140,12 @@ impl Connection {
                 Some(Ok(CodecItem::VideoFrame(frame))) => {
                     self.faults = 0;
                     let (media, lost) = (nanos(frame.timestamp()), frame.loss() > 0);
-                    let data = frame.into_data();
+                    let (stream, known) = (frame.stream_id(), frame.is_random_access_point());
+                    let mut data = frame.into_data();
+                    if !known && Access::of(self.codec, &data, LENGTH_SIZE).is_some_and(|access| access.key) {
+                        // The library takes IDR pictures alone for key pictures, and puts parameter sets there only.
+                        data.splice(0..0, self.parameter_sets(stream));
+                    }
                     if data.len() > MAX_UNIT {
                         return Ok(Event::Damaged(format!("a picture of {} bytes", data.len())));
                     }
@@ -162,6 +167,21 @@ impl Connection {
                 None => return Err(Trouble::other("it closed the connection", None)),
             }
         }
+    }
+}
+
+impl Connection {
+    /// The parameter sets of H.264 that are in force, as they stand before a picture.
+    fn parameter_sets(&self, stream: usize) -> Vec<u8> {
+        let parameters = self.demuxed.streams().get(stream).and_then(|stream| stream.parameters());
+        let Some(ParametersRef::Video(video)) = parameters else { return Vec::new() };
+        let VideoParametersCodec::H264 { sps, pps } = video.codec_params() else { return Vec::new() };
+        let mut sets = Vec::new();
+        for set in [sps, pps] {
+            sets.extend((set.len() as u32).to_be_bytes());
+            sets.extend_from_slice(set);
+        }
+        sets
     }
 }
 

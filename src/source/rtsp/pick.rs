@@ -106,10 +106,10 @@ impl Picker {
     ) -> (Pick, Option<Notice>) {
         self.highest_layer = self.highest_layer.max(access.layer);
         let notice = self.settle(access.key, media_s, motion);
-        (self.choose(access, due), notice)
+        (self.choose(access, media_s, due), notice)
     }
 
-    fn choose(&mut self, access: Access, due: bool) -> Pick {
+    fn choose(&mut self, access: Access, media_s: f64, due: bool) -> Pick {
         if access.key {
             if self.key_only && !due {
                 self.intact = false;
@@ -122,7 +122,9 @@ impl Picker {
             self.intact = false;
             return Pick::NotNeeded;
         }
-        if !self.intact || (access.leading && !self.leading) {
+        // In H.264 what leads a key picture is known only by its time.
+        let leads = access.leading || self.last_key_s.is_some_and(|key_s| media_s < key_s);
+        if !self.intact || (leads && !self.leading) {
             return Pick::NotDecodable;
         }
         // A picture of a lower layer may be needed by a higher one although it is called disposable.
@@ -207,6 +209,15 @@ mod tests {
             [pick(NEEDED), pick(DISPOSABLE), pick(KEY)],
             [Pick::NotDecodable, Pick::NotDecodable, Pick::Restart]
         );
+    }
+
+    #[test]
+    fn what_leads_a_key_picture_after_a_loss_is_left_out_by_its_time_too() {
+        let mut picker = Picker::new(Decode::All);
+        let mut pick = |access, media_s| picker.pick(access, media_s, true, true).0;
+        assert_eq!(pick(KEY, 10.0), Pick::Restart);
+        assert_eq!([pick(NEEDED, 9.9), pick(NEEDED, 10.1)], [Pick::NotDecodable, Pick::Decode]);
+        assert_eq!([pick(KEY, 11.0), pick(NEEDED, 10.9)], [Pick::Decode, Pick::Decode]);
     }
 
     #[test]

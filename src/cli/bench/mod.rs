@@ -1,5 +1,7 @@
 //! `gridpatrol bench`: what a look costs on this box, and how many cameras that makes.
 
+pub mod cameras;
+
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -25,11 +27,16 @@ const FRAME: (usize, usize) = (1920, 1080);
 Examples:
   gridpatrol bench
   gridpatrol bench --model models/nanodet-g-416 --input tests/media/vtest.mp4 --seconds 20
+  gridpatrol bench cameras --input 1080p25.mp4
   taskset -c 1 gridpatrol bench --json | jq '.models[] | [.name, .overhead, .cameras_per_core]'
 
 A look goes from the planes of a 1920x1080 frame to tracked detections; decoding is not in it. The bare network and
 the whole look are timed in turns on the same frames. Cameras a core = 0.7 * looks per CPU second / 5 looks a second.")]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Args {
+    /// What to measure, if not looks.
+    #[command(subcommand)]
+    pub what: Option<What>,
     /// Folder of a model; may be given more than once. Default: all below `models`.
     #[arg(long, value_name = "DIR")]
     pub model: Vec<PathBuf>,
@@ -56,6 +63,13 @@ pub struct Args {
     pub dump_detections: Option<PathBuf>,
 }
 
+/// What else can be measured.
+#[derive(Debug, clap::Subcommand)]
+pub enum What {
+    /// Measure what a camera on the network costs, by the number of cameras.
+    Cameras(cameras::Args),
+}
+
 /// One line of the report.
 #[derive(Debug, Serialize)]
 struct Row {
@@ -76,6 +90,9 @@ struct Row {
 /// # Errors
 /// When a model or the input is at fault.
 pub fn run(args: &Args) -> Result<()> {
+    if let Some(What::Cameras(cameras)) = &args.what {
+        return cameras::run(cameras);
+    }
     if !(args.seconds.is_finite() && (0.0..=3600.0).contains(&args.seconds)) {
         return Err(Error::new(Kind::Usage, format!("--seconds {}: expected 0 to 3600", args.seconds)));
     }

@@ -1,0 +1,99 @@
+//! What reviewers say of cases.
+
+use serde::{Deserialize, Serialize};
+
+use super::Throttle;
+use crate::case::CaseId;
+use crate::clock::CaptureTime;
+
+/// What a reviewer says of a case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// It is one.
+    Confirmed,
+    /// It is none.
+    Rejected,
+    /// It is one that is already known.
+    Duplicate,
+    /// The pictures do not show it.
+    Unclear,
+}
+
+/// How many verdicts there were, each case's latest counted once for each change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VerdictCounts {
+    /// Confirmed.
+    pub confirmed: u64,
+    /// Rejected.
+    pub rejected: u64,
+    /// Duplicate.
+    pub duplicate: u64,
+    /// Unclear.
+    pub unclear: u64,
+}
+
+/// What came of a verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VerdictOutcome {
+    /// It was noted and changes nothing.
+    Noted,
+    /// The case's place and kind are quiet until then.
+    Quiet(CaptureTime),
+    /// The case's place and kind were quiet and are no longer.
+    Resumed,
+    /// The same was said of the case before; a message that comes twice counts once.
+    Repeated,
+    /// The case is not known, or no more: it is over a week since it cleared.
+    Unknown,
+}
+
+impl Throttle {
+    /// Takes in what a reviewer said of `case`, `at` by the box's own clock. A rejection quiets the case's
+    /// place and kind, longer each time, up to the bound; a confirmation ends that and forgets the rejections.
+    pub fn verdict(
+        &mut self,
+        case: &CaseId,
+        verdict: Verdict,
+        reason: &str,
+        at: CaptureTime,
+    ) -> VerdictOutcome {
+        let Some((place, before)) = self.state.past.find(case) else { return VerdictOutcome::Unknown };
+        if before == Some(verdict) {
+            return VerdictOutcome::Repeated;
+        }
+        let place = place.clone();
+        self.state.past.judge(case, verdict);
+        let counts = &mut self.state.verdicts;
+        *match verdict {
+            Verdict::Confirmed => &mut counts.confirmed,
+            Verdict::Rejected => &mut counts.rejected,
+            Verdict::Duplicate => &mut counts.duplicate,
+            Verdict::Unclear => &mut counts.unclear,
+        } += 1;
+        let now = self.state.now.max(at);
+        let quiets = &mut self.state.quiets;
+        match verdict {
+            Verdict::Rejected => {
+                VerdictOutcome::Quiet(quiets.reject(&place, case, reason, now, &self.limits))
+            }
+            // Who takes a rejection back takes back what it did.
+            _ if verdict == Verdict::Confirmed || before == Some(Verdict::Rejected) => {
+                if quiets.lift(&place, now) { VerdictOutcome::Resumed } else { VerdictOutcome::Noted }
+            }
+            _ => VerdictOutcome::Noted,
+        }
+    }
+
+    /// Ends the quiet time of the place and kind of `case` and forgets its rejections. What was held back there
+    /// and still stands is told on its camera's next look.
+    pub fn resume(&mut self, case: &CaseId) -> VerdictOutcome {
+        let Some((place, _)) = self.state.past.find(case) else { return VerdictOutcome::Unknown };
+        let place = place.clone();
+        if self.state.quiets.lift(&place, self.state.now) {
+            VerdictOutcome::Resumed
+        } else {
+            VerdictOutcome::Noted
+        }
+    }
+}
