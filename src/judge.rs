@@ -374,7 +374,10 @@ impl RuleState {
                 slot.case.iter_mut().for_each(renumber);
                 known
             }),
-            Self::Count { count, .. } => count.case.iter_mut().for_each(renumber),
+            Self::Count { count, .. } => {
+                count.case.iter_mut().for_each(renumber);
+                count.relabel(regroup);
+            }
             Self::Presence(presence) => {
                 presence.case.iter_mut().for_each(renumber);
                 presence.relabel(regroup);

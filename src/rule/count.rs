@@ -3,13 +3,16 @@
 //! # Invariants
 //! - An object that the detector misses for a moment still counts; one that left does not.
 //! - A look or two with another number change nothing: what counts is the median over the last seconds.
+//! - Those that are hidden where they were last seen are not taken to have left: while the number may still be
+//!   reached with them, nothing is known.
 //! - There is at most one open case; it clears only when the number was seen to be lower for the clear time.
 
 use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use super::scene::{Scene, Terms, happening};
+use super::places::Places;
+use super::scene::{Scene, Terms, WEAK, happening};
 use crate::case::{Case, Change, Happening, LONGEST_STEP_S};
 use crate::clock::CaptureTime;
 use crate::detect::{BBox, Detection};
@@ -41,6 +44,8 @@ pub(crate) struct Count {
     window: VecDeque<(CaptureTime, u32)>,
     held: Option<Held>,
     last_judged: Option<CaptureTime>,
+    #[serde(default)]
+    places: Places,
     #[serde(skip)]
     counted: Vec<Detection>,
     #[serde(skip)]
@@ -63,7 +68,8 @@ impl Count {
     pub(crate) fn look(&mut self, scene: &Scene<'_>, terms: &Terms, least: u32, out: &mut Vec<Happening>) {
         self.count(scene, terms);
         self.remember(scene.at);
-        self.hold(scene.at, terms, least);
+        let hidden = self.hidden(scene, terms);
+        self.hold(scene.at, terms, least, hidden);
         self.open(scene.at, terms, out);
         self.clear(scene.at, terms, out);
     }
@@ -90,6 +96,25 @@ impl Count {
         }
     }
 
+    /// How many of those that were seen in the zone are hidden now.
+    fn hidden(&mut self, scene: &Scene<'_>, terms: &Terms) -> usize {
+        for (index, detection) in scene.detections.iter().enumerate() {
+            let here = terms.is_about(detection.label)
+                && detection.score >= WEAK * terms.score
+                && detection.bbox.is_sound()
+                && terms.polygon.contains(detection.bbox.foot());
+            if here {
+                self.places.note(scene, index);
+            }
+        }
+        self.places.hidden(scene)
+    }
+
+    /// Gives everything its label and group by `renumber`, and forgets what has none any more.
+    pub(crate) fn relabel(&mut self, renumber: impl Fn(&mut Detection) -> Option<u16>) {
+        self.places.relabel(renumber);
+    }
+
     /// Adds this look's number to the window.
     fn remember(&mut self, at: CaptureTime) {
         let (fewest, most) = WINDOW_LOOKS;
@@ -114,7 +139,7 @@ impl Count {
         self.sorted[self.sorted.len() / 2] >= least
     }
 
-    fn hold(&mut self, at: CaptureTime, terms: &Terms, least: u32) {
+    fn hold(&mut self, at: CaptureTime, terms: &Terms, least: u32, hidden: usize) {
         let step_s = self.last_judged.map_or(0.0, |last| at.seconds_since(last).clamp(0.0, LONGEST_STEP_S));
         self.last_judged = Some(at);
         let reached = self.is_reached(least);
@@ -128,6 +153,9 @@ impl Count {
                 if self.case.is_some() || unseen_s <= terms.longest_blind_s() {
                     return;
                 }
+            } else if self.counted.len() + hidden >= least as usize {
+                self.last_judged = None;
+                return;
             } else {
                 held.below_s += step_s;
                 return;

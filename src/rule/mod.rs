@@ -7,6 +7,7 @@ mod company;
 mod count;
 mod dwell;
 mod loitering;
+mod places;
 mod presence;
 mod scene;
 mod schedule;

@@ -9,8 +9,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::places::Places;
 use super::scene::{Scene, Sighted, Terms, WEAK, happening};
-use super::whereabouts::Whereabouts;
+
 use crate::case::occupancy::{Hit, Occupancy};
 use crate::case::{Case, Change, Happening};
 use crate::clock::CaptureTime;
@@ -18,13 +19,6 @@ use crate::detect::Detection;
 
 /// A zone without a case is forgotten after this much empty time, in seconds, if its clear time is longer.
 const FORGET_S: f64 = 5.0;
-/// Looks on which something must have been seen in a place before that place, hidden, holds the case.
-const KNOWN_HITS: u32 = 2;
-/// Looks on which a place was seen empty after which it is no longer watched.
-const EMPTY_LOOKS: u32 = 3;
-/// Most places watched at once.
-const MOST_PLACES: usize = 32;
-
 /// The state of one presence rule.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Presence {
@@ -32,24 +26,16 @@ pub(crate) struct Presence {
     zone: Option<Occupancy>,
     /// What was found in a zone that was believed empty, until that is sure.
     again: Option<Occupancy>,
-    places: Vec<Place>,
+    places: Places,
     #[serde(skip)]
     seen: Vec<Detection>,
-}
-
-/// Where something was last seen.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Place {
-    whereabouts: Whereabouts,
-    hits: u32,
-    empty_looks: u32,
 }
 
 impl Presence {
     /// Judges one usable look.
     pub(crate) fn look(&mut self, scene: &Scene<'_>, terms: &Terms, out: &mut Vec<Happening>) {
         let best = self.see(scene, terms);
-        let hidden = self.watch_places(scene);
+        let hidden = self.places.hidden(scene) > 0;
         match (&mut self.zone, best) {
             (None, Some(score)) if score >= terms.score => {
                 self.zone = Some(Occupancy::new(scene.at, scene.at));
@@ -84,7 +70,7 @@ impl Presence {
 
     /// Gives everything its label and group by `renumber`, and forgets what has none any more.
     pub(crate) fn relabel(&mut self, renumber: impl Fn(&mut Detection) -> Option<u16>) {
-        self.places.retain_mut(|place| place.whereabouts.relabel(&renumber));
+        self.places.relabel(renumber);
     }
 
     /// Lists what is in the zone and where, and gives its best score.
@@ -98,48 +84,10 @@ impl Presence {
                 && terms.is_in_company(scene, &detection.bbox);
             if here {
                 self.seen.push(Detection { bbox: detection.bbox.clamped(), ..*detection });
-                self.place(scene, index);
+                self.places.note(scene, index);
             }
         }
         self.seen.iter().map(|detection| detection.score).reduce(f32::max)
-    }
-
-    /// Notes where detection number `index` is: the place that it overlaps most has moved there.
-    fn place(&mut self, scene: &Scene<'_>, index: usize) {
-        let new = Whereabouts::new(scene, index);
-        let full = self.places.len() >= MOST_PLACES;
-        let overlaps = self.places.iter_mut().filter_map(|place| {
-            let known = &place.whereabouts;
-            let own = known.track.is_some() && known.track == new.track;
-            let overlap = if own { 1.0 } else { known.latest.bbox.iou(&new.latest.bbox) };
-            (known.group == new.group && known.seen < scene.at && overlap > 0.0).then_some((overlap, place))
-        });
-        match overlaps.max_by(|(a, _), (b, _)| a.total_cmp(b)) {
-            Some((_, place)) => {
-                place.whereabouts.locate(scene, index);
-                place.hits += 1;
-                place.empty_looks = 0;
-            }
-            None if full => {}
-            None => self.places.push(Place { whereabouts: new, hits: 1, empty_looks: 0 }),
-        }
-    }
-
-    /// Looks at the places in which nothing was found. True when one of them is hidden.
-    fn watch_places(&mut self, scene: &Scene<'_>) -> bool {
-        let mut hidden = false;
-        self.places.retain_mut(|place| {
-            if place.whereabouts.seen == scene.at {
-                return true;
-            }
-            if place.whereabouts.is_hidden(scene) {
-                hidden |= place.hits >= KNOWN_HITS;
-            } else {
-                place.empty_looks += 1;
-            }
-            place.empty_looks < EMPTY_LOOKS
-        });
-        hidden
     }
 
     fn open(&mut self, at: CaptureTime, terms: &Terms, out: &mut Vec<Happening>) {

@@ -115,3 +115,24 @@ fn a_thing_left_alone_is_told_from_one_with_its_owner() {
     assert_eq!(watch.story(), [("dwell", Change::Opened), ("dwell", Change::Cleared)]);
     assert!((120.0..190.0).contains(&watch.when(Change::Opened)[0]), "{:?}", watch.when(Change::Opened));
 }
+
+#[test]
+fn i3_bicycles_behind_a_bus_have_not_gone() {
+    let pile: Vec<Thing> =
+        [0.4, 0.5, 0.6].iter().map(|&x| ("bicycle", standing(x, 0.8, 0.06, 0.08))).collect();
+    let mut watch = Watch::over("no_bike_parking", "rule.nonmotor_parking.dwell_s = 60");
+    watch.see(65.0, &pile).see(180.0, &[BUS]).restart().see(60.0, &[BUS]).see(5.0, &pile);
+    watch.expect_one("nonmotor_parking", 60.0, 1.0, false);
+    // One of three is taken away in plain view.
+    watch.see(40.0, &pile[..2]);
+    watch.expect_one("nonmotor_parking", 60.0, 1.0, true);
+}
+
+#[test]
+fn a_bus_that_stops_in_front_of_bicycles_does_not_start_their_dwell_anew() {
+    let pile: Vec<Thing> =
+        [0.4, 0.5, 0.6].iter().map(|&x| ("bicycle", standing(x, 0.8, 0.06, 0.08))).collect();
+    let mut watch = Watch::over("no_bike_parking", "rule.nonmotor_parking.dwell_s = 60");
+    watch.see(30.0, &pile).see(12.0, &[BUS]).see(30.0, &pile);
+    watch.expect_one("nonmotor_parking", 60.0, 1.0, false);
+}
