@@ -109,7 +109,7 @@ impl Dwell {
         for &(row, column) in assignment.solve() {
             let detection = scene.detections[standing[column]];
             let slot = &mut self.slots[row];
-            doubt(slot, scene.at);
+            doubt(slot, scene.at, terms);
             let seen = &detection.bbox;
             if seen.iou(&slot.anchor) >= WHOLE || scene.is_settled_in_front(&slot.anchor, slot.group) {
                 slot.last_whole = scene.at;
@@ -146,7 +146,7 @@ impl Dwell {
             });
             if let Some(column) = part {
                 let detection = &scene.detections[standing[column]];
-                doubt(slot, scene.at);
+                doubt(slot, scene.at, terms);
                 sight(slot, scene.at, terms, if hidden { detection.score } else { 0.0 });
                 placed[column] = true;
                 found[row] = true;
@@ -328,10 +328,13 @@ fn is_beside(anchor: &BBox, seen: &BBox) -> bool {
 }
 
 /// Puts what is found in `slot` at `at` on trial if it may be another object than before.
-fn doubt(slot: &mut Slot, at: CaptureTime) {
+fn doubt(slot: &mut Slot, at: CaptureTime, terms: &Terms) {
     let lost = slot.case.is_none() && slot.occupancy.was_lost(at, BLIND_TRIAL_S);
     if lost || slot.occupancy.is_doubted(at) {
-        slot.suspect(at, slot.occupancy.emptiness());
+        // A rule that allows for absences knows of nights on which its objects are not found: only where the object
+        // stands then tells.
+        let emptiness = if terms.absence_s.is_some() { 0.0 } else { slot.occupancy.emptiness() };
+        slot.suspect(at, emptiness);
     }
 }
 
