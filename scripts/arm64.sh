@@ -55,6 +55,7 @@ cross() {
         RUSTC=/usr/bin/rustc CARGO_TARGET_DIR="$BUILD" CARGO_INCREMENTAL=0 \
         CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc \
         CC_aarch64_unknown_linux_gnu=aarch64-linux-gnu-gcc AR_aarch64_unknown_linux_gnu=aarch64-linux-gnu-ar \
+        BINDGEN_EXTRA_CLANG_ARGS_aarch64_unknown_linux_gnu=-I/usr/aarch64-linux-gnu/include \
         /usr/bin/cargo "$@" --release --locked -j "$JOBS" --target "$TARGET"
 }
 

@@ -16,10 +16,25 @@ use crate::frame::{Frame, Layout, Matrix};
 #[derive(Default)]
 pub struct Jpeg {
     pixels: Vec<u8>,
+    /// A picture of a Motion JPEG stream, with what such streams leave out.
+    completed: Vec<u8>,
 }
+
+/// An application segment that says "Motion JPEG in AVI" and no more. The library then takes the Huffman tables
+/// that such streams leave out from ITU-T T.81 Annex K.
+const MOTION_JPEG: [u8; 18] = *b"\xff\xe0\x00\x10AVI1\0\0\0\0\0\0\0\0\0\0";
 
 impl Decoder for Jpeg {
     fn decode(&mut self, unit: &[u8], frame: &mut Frame) -> Result<bool> {
+        let unit = if lacks_tables(unit) {
+            self.completed.clear();
+            self.completed.extend_from_slice(&unit[..2]);
+            self.completed.extend_from_slice(&MOTION_JPEG);
+            self.completed.extend_from_slice(&unit[2..]);
+            &self.completed
+        } else {
+            unit
+        };
         let pixels = &mut self.pixels;
         let decoded = catch_unwind(AssertUnwindSafe(|| interleaved(unit, pixels)));
         let (width, height, colours) =
@@ -30,6 +45,31 @@ impl Decoder for Jpeg {
             _ => from_rgb(&self.pixels, width, height, frame),
         }
         Ok(true)
+    }
+}
+
+/// Whether the picture has no Huffman tables, as those of many cameras have not: they are always the same. Walks
+/// the segments before the first scan.
+fn lacks_tables(unit: &[u8]) -> bool {
+    const SOS: u8 = 0xda;
+    const DHT: u8 = 0xc4;
+    let mut rest = match unit {
+        [0xff, 0xd8, rest @ ..] => rest,
+        _ => return false,
+    };
+    loop {
+        match rest {
+            [0xff, SOS, ..] => return true,
+            [0xff, DHT, ..] => return false,
+            [0xff, marker, high, low, ..] if *marker >= 0xc0 && *marker != 0xff => {
+                let length = usize::from(u16::from_be_bytes([*high, *low]));
+                match rest.get(2 + length..) {
+                    Some(behind) if length >= 2 => rest = behind,
+                    _ => return false,
+                }
+            }
+            _ => return false,
+        }
     }
 }
 
@@ -158,6 +198,28 @@ mod tests {
         for bad in [&file[..0], &file[..40], &file[..file.len() / 2], b"GIF89a"] {
             assert!(Jpeg::default().decode(bad, &mut Frame::default()).is_err(), "{} bytes", bad.len());
         }
+    }
+
+    #[test]
+    fn a_picture_without_its_huffman_tables_is_decoded_by_the_usual_ones() {
+        let pixels: Vec<u8> = (0..64 * 64 * 3).map(|n| (n % 253) as u8).collect();
+        let file = encode(&pixels, 64, 64, ExtendedColorType::Rgb8);
+        let mut without = file[..2].to_vec();
+        let mut at = 2;
+        while file[at + 1] != 0xda {
+            let length = 2 + usize::from(u16::from_be_bytes([file[at + 2], file[at + 3]]));
+            if file[at + 1] != 0xc4 {
+                without.extend(&file[at..at + length]);
+            }
+            at += length;
+        }
+        without.extend(&file[at..]);
+        assert!(without.len() + 400 < file.len(), "the tables were there");
+        let (mut whole, mut bare) = (Frame::default(), Frame::default());
+        let mut jpeg = Jpeg::default();
+        jpeg.decode(&file, &mut whole).unwrap();
+        jpeg.decode(&without, &mut bare).unwrap();
+        assert!(whole.y == bare.y && whole.u == bare.u && whole.v == bare.v);
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub fn from_yuyv(bytes: &[u8], width: usize, height: usize, stride: usize, frame
         let (luma0, luma1) = frame.y[pair * 2 * width..][..width * 2].split_at_mut(width);
         let u = &mut frame.u[pair * half..][..half];
         let v = &mut frame.v[pair * half..][..half];
-        let mean = |a: u8, b: u8| ((u16::from(a) + u16::from(b) + 1) / 2) as u8;
+        let mean = |a: u8, b: u8| (u16::from(a) + u16::from(b)).div_ceil(2) as u8;
         let rows = upper.chunks_exact(4).zip(lower.chunks_exact(4));
         let luma = luma0.chunks_exact_mut(2).zip(luma1.chunks_exact_mut(2));
         for (((a, b), (y0, y1)), (u, v)) in rows.zip(luma).zip(u.iter_mut().zip(v)) {

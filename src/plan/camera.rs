@@ -124,7 +124,7 @@ impl Keys<'_> {
                 if given.iter().any(|argument| argument == "-i") {
                     return refuse("holds -i: expected what stands before it; the input is the source");
                 }
-                for argument in given {
+                for argument in given.iter().filter(|argument| argument.contains("://")) {
                     live::no_credentials(self.file, self.camera, argument)?;
                 }
                 given.clone()
@@ -158,5 +158,85 @@ impl Keys<'_> {
             }
         };
         Ok(SnapshotCamera { url: url.to_owned(), login: live::login(self.file, self.camera)?, ca })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::ConfigFile;
+    use crate::source::usb::PixelFormat;
+
+    fn plan(source: &str, settings: &str) -> Result<Option<LiveInput>> {
+        let text = format!(
+            "edge = {{ street = \"1\", box = \"b\" }}\n[[camera]]\nid = \"gate\"\nsource = \"{source}\"\n{settings}\n"
+        );
+        let file = ConfigFile::parse("edge.toml".as_ref(), text)?;
+        live(&file, &file.config.cameras[0], 5.0)
+    }
+
+    fn refusal(source: &str, settings: &str) -> String {
+        plan(source, settings).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn each_kind_of_camera_is_known_by_its_address() {
+        let usb = plan("usb:/dev/v4l/by-id/usb-cam-video-index0", "width = 640\nformat = \"mjpeg\"").unwrap();
+        let Some(LiveInput::Usb(usb)) = usb else { panic!("{usb:?}") };
+        let wanted = Wanted { width: Some(640), height: None, fps: 10, format: Some(PixelFormat::Mjpeg) };
+        assert_eq!((usb.device.to_str(), usb.wanted), (Some("/dev/v4l/by-id/usb-cam-video-index0"), wanted));
+
+        let ffmpeg =
+            plan("ffmpeg:udp://@239.0.0.1:5000", "fps = 3\nffmpeg = [\"-hwaccel\", \"vaapi\"]").unwrap();
+        let Some(LiveInput::Ffmpeg(ffmpeg)) = ffmpeg else { panic!("{ffmpeg:?}") };
+        assert_eq!((ffmpeg.address.as_str(), ffmpeg.fps), ("udp://@239.0.0.1:5000", 3));
+        assert_eq!(ffmpeg.arguments, ["-hwaccel", "vaapi"]);
+
+        let shot = plan("http://10.0.0.7/shot.jpg?channel=1", "").unwrap();
+        assert!(matches!(shot, Some(LiveInput::Snapshots(_))), "{shot:?}");
+        assert!(matches!(plan("rtsp://10.0.0.7/main", "").unwrap(), Some(LiveInput::Rtsp(_))));
+        assert_eq!(plan("clip.mp4", "").unwrap(), None);
+    }
+
+    #[test]
+    fn a_key_that_means_nothing_to_the_source_is_refused() {
+        for (source, key) in [
+            ("rtsp://10.0.0.7/main", "width = 640"),
+            ("http://10.0.0.7/shot.jpg", "fps = 5"),
+            ("usb:/dev/video0", "ffmpeg = [\"-re\"]"),
+            ("ffmpeg:rtsp://10.0.0.7/main", "format = \"nv12\""),
+            ("clip.mp4", "ca_file = \"ca.pem\""),
+        ] {
+            let text = refusal(source, key);
+            assert!(text.contains("means nothing to a"), "{text}");
+            assert!(text.contains(key.split(' ').next().unwrap()), "{text}");
+        }
+    }
+
+    #[test]
+    fn credentials_in_an_address_are_refused_without_being_shown() {
+        for (source, settings) in [
+            ("http://me:s3cret@10.0.0.7/shot.jpg", ""),
+            ("http://10.0.0.7/shot.jpg?user=me&password=s3cret", ""),
+            ("ffmpeg:rtsp://me:s3cret@10.0.0.7/main", ""),
+            ("ffmpeg:rtsp://10.0.0.7/main", "ffmpeg = [\"-i\", \"rtsp://me:s3cret@10.0.0.7/x\"]"),
+            ("ffmpeg:rtsp://10.0.0.7/main", "ffmpeg = [\"-http_proxy\", \"http://me:s3cret@proxy\"]"),
+        ] {
+            let error = plan(source, settings).unwrap_err();
+            let mut shown = String::new();
+            miette::GraphicalReportHandler::new().render_report(&mut shown, &error).unwrap();
+            assert!(!shown.contains("s3cret"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_device_and_no_address_is_refused() {
+        assert!(refusal("usb:0", "").contains("is not a device file"));
+        assert!(refusal("usb:/dev/../etc/passwd", "").contains("is not a device file"));
+        assert!(refusal("usb:/dev/video0", "width = 1").contains("expected 2 to 16384"));
+        assert!(refusal("usb:/dev/video0", "fps = 0").contains("expected 1 to 240"));
+        assert!(refusal("ffmpeg:", "").contains("expected an address"));
+        assert!(refusal("ffmpeg:-version", "").contains("expected an address"));
+        assert!(refusal("http://10.0.0.7:99999/shot.jpg", "").contains("the port"));
     }
 }

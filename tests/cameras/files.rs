@@ -4,7 +4,7 @@ use std::path::Path;
 
 use gridpatrol::clock::CaptureTime;
 use gridpatrol::frame::Frame;
-use gridpatrol::source::{Mp4Source, Next, Source as _};
+use gridpatrol::source::{self, Mp4Source, Next, Source as _};
 
 use super::media::{clip, decoded_by_ffmpeg};
 
@@ -119,4 +119,20 @@ fn nals(bytes: &[u8]) -> Vec<usize> {
         at += 4 + u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
     }
     nals
+}
+
+#[test]
+fn motion_jpeg_in_avi_is_played_at_its_own_rate() {
+    let path = clip("motion-jpeg.avi", "-f lavfi -i testsrc2=size=320x180:rate=25 -t 2 -c:v mjpeg -q:v 3");
+    let input = gridpatrol::plan::Input::at(&path).unwrap();
+    let mut source = source::open(&input, CaptureTime::default(), 1.0).unwrap();
+    let (mut frame, mut times, mut pictures) = (Frame::default(), Vec::new(), Vec::new());
+    while source.next(&mut frame).unwrap() == Next::Frame {
+        assert_eq!((frame.width, frame.height, frame.full_range), (320, 180, true));
+        times.push(frame.captured.nanos());
+        pictures.push(frame.y.clone());
+    }
+    assert_eq!(times, (0..50).map(|n| n * 40_000_000).collect::<Vec<_>>());
+    assert!(pictures.windows(2).all(|pair| pair[0] != pair[1]), "the test picture moves");
+    assert_eq!((source.skipped(), source.duration_s()), (0, Some(2.0)));
 }
