@@ -3,6 +3,10 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use gridpatrol::clock::CaptureTime;
+use gridpatrol::config::ConfigFile;
+use gridpatrol::plan::Plan;
+
 use super::server::Server;
 use crate::support::mosquitto::Mosquitto;
 use crate::support::program::{CLIP, KERB, configuration, gridpatrol};
@@ -94,4 +98,20 @@ fn addresses_and_logins_that_cannot_work_are_refused_with_a_way_out() {
     );
     refused("rtsp://camera/live", "decode = \"some\"", &["some", "auto"]);
     refused(CLIP, "username = \"viewer\"", &["camera.username", "cameras on the network"]);
+}
+
+#[test]
+fn movement_is_needed_only_while_a_rule_about_it_is_in_force() {
+    let night = KERB.replace("no_parking", "restricted").replace(
+        "rule.illegal_parking.dwell_s = 2\n",
+        "rule.intrusion.schedule = [\"22:00-06:00\"]\nrule.illegal_parking.dwell_s = 60\n",
+    );
+    for (zone, by_day, by_night) in [(KERB, false, false), (&night, false, true)] {
+        let text = configuration("", zone);
+        let file = ConfigFile::parse("tests/edge.toml".as_ref(), text).unwrap();
+        let camera = Plan::new(&file).unwrap().cameras.remove(0);
+        let at = |time: &str| CaptureTime::from_timestamp(time.parse().unwrap());
+        assert_eq!(camera.needs_motion(at("2026-11-24T12:00:00+08:00")), by_day);
+        assert_eq!(camera.needs_motion(at("2026-11-24T23:30:00+08:00")), by_night);
+    }
 }
