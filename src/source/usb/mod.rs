@@ -10,6 +10,7 @@
 
 #[cfg(feature = "usb")]
 mod device;
+#[cfg(any(feature = "usb", test))]
 pub(crate) mod jpeg;
 mod modes;
 pub(crate) mod wire;
