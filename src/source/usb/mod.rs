@@ -1,7 +1,7 @@
 //! USB and CSI cameras.
 //!
 //! Capture runs in a child process of this program, the hidden verb `capture-usb`, because the capture library can
-//! wait for ever inside of a driver. The child hands pictures over a pipe ([`wire`]); it is killed when it is
+//! wait for ever inside of a driver. The child hands pictures over a pipe (`wire`); it is killed when it is
 //! silent for 3 s, and started again by whoever opens the source again.
 //!
 //! Invariants, each with a test of its name:
@@ -10,6 +10,7 @@
 
 #[cfg(feature = "usb")]
 mod device;
+#[cfg(any(feature = "usb", test))]
 pub(crate) mod jpeg;
 mod modes;
 pub(crate) mod wire;

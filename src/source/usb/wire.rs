@@ -96,6 +96,7 @@ pub(crate) struct Header {
 
 impl Header {
     /// The header as it goes over the pipe.
+    #[cfg(any(feature = "usb", test))]
     pub(crate) fn bytes(&self) -> [u8; LENGTH] {
         let (code, [width, height, stride]) = match self.content {
             Content::Picture { format, width, height, stride } => {
@@ -179,6 +180,7 @@ impl Header {
 
 /// Bytes of a raw picture of `height` rows at `stride`; `None` when a header could not say so, and for MJPEG,
 /// whose size is its own.
+#[cfg(any(feature = "usb", test))]
 pub(crate) fn raw_size(format: PixelFormat, height: u32, stride: u32) -> Option<u32> {
     let rows = match format {
         PixelFormat::Yuyv => height,
