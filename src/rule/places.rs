@@ -59,7 +59,7 @@ impl Places {
             if place.whereabouts.seen == scene.at {
                 return true;
             }
-            if place.whereabouts.is_hidden(scene) {
+            if place.whereabouts.is_hidden_by_other_kind(scene) {
                 hidden += usize::from(place.hits >= KNOWN_HITS);
             } else {
                 place.empty_looks += 1;

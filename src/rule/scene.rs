@@ -77,8 +77,24 @@ impl Scene<'_> {
     /// hidden on this look by something nearer to the camera. Tracks that were missed on this look hide too: without that, a
     /// bus that the detector loses for one look would make everything behind it look gone.
     pub(crate) fn hides(&self, anchor: &BBox, group: u16, last_whole: CaptureTime) -> bool {
+        self.is_hidden(anchor, group, last_whole, |_| true)
+    }
+
+    /// The same, hidden by something of another class group. In a crowd whoever stands where another was is as likely
+    /// to be that other one, moved on: taking him for one who hides him would count one person twice.
+    pub(super) fn hides_behind_other_kind(&self, anchor: &BBox, group: u16, last_whole: CaptureTime) -> bool {
+        self.is_hidden(anchor, group, last_whole, |track| track.group != group)
+    }
+
+    fn is_hidden(
+        &self,
+        anchor: &BBox,
+        group: u16,
+        last_whole: CaptureTime,
+        may_hide: impl Fn(&Track) -> bool,
+    ) -> bool {
         self.in_front(anchor, group).any(|(track, cover)| {
-            if self.has_passed(track) {
+            if self.has_passed(track) || !may_hide(track) {
                 return false;
             }
             let least = if was_beside(track, last_whole) { HIDDEN_BY_NEIGHBOUR } else { HIDDEN };

@@ -58,12 +58,23 @@ impl Whereabouts {
     /// Whether it cannot be seen on this look, on which it was not found: something is in front of where it is, or of
     /// where it went on to.
     pub(super) fn is_hidden(&mut self, scene: &Scene<'_>) -> bool {
+        self.coast(scene);
+        scene.hides(&self.place, self.group, self.seen)
+    }
+
+    /// The same, by something of another class group.
+    pub(super) fn is_hidden_by_other_kind(&mut self, scene: &Scene<'_>) -> bool {
+        self.coast(scene);
+        scene.hides_behind_other_kind(&self.place, self.group, self.seen)
+    }
+
+    /// Moves the place on to where its track is believed to have gone.
+    fn coast(&mut self, scene: &Scene<'_>) {
         if let Some(coasted) = scene.coasts(self.track) {
             let by = coasted.centre().0 - self.place.centre().0;
             self.place.x1 += by;
             self.place.x2 += by;
         }
-        scene.hides(&self.place, self.group, self.seen)
     }
 
     /// Gives it its label and group by `renumber`. False when it has none any more.

@@ -200,7 +200,7 @@ fn report(packet: &ReceivedCompoundPacket) -> Option<(i64, CaptureTime)> {
     }
     // NTP is seconds since 1900 in 32.32 fixed point; it comes round in 2036 (RFC 5905, section 6).
     let since_1970 = u128::from(ntp.0.wrapping_sub(UNIX_EPOCH.0));
-    let nanos = since_1970 * 1_000_000_000 >> 32;
+    let nanos = (since_1970 * 1_000_000_000) >> 32;
     Some((media, CaptureTime::from_nanos(nanos.min(i64::MAX as u128) as i64)))
 }
 
