@@ -44,6 +44,14 @@ const USUAL_FACTOR: f64 = 5.0;
 /// Longest wait that the previous line can ask for, in seconds.
 const LONGEST_WAIT_S: f64 = 300.0;
 
+/// A stretch without a sighting that is longer than this was bridged, in seconds: it is dwell, but nothing was seen.
+const BRIDGED_S: f64 = 10.0;
+/// How long something must have been in view before a case opens, bridges left out, in seconds: bursts of a detector's
+/// ghost are shorter, however far apart …
+const IN_VIEW_S: f64 = 15.0;
+/// … or this share of the dwell, for rules that wait for less.
+const IN_VIEW_SHARE: f64 = 0.25;
+
 /// How strongly a look speaks for the place being occupied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Hit {
@@ -70,6 +78,9 @@ pub(crate) struct Occupancy {
     misses: u32,
     empty_s: f64,
     longest_empty_s: f64,
+    /// Part of the dwell for which nothing was found, hidden or not.
+    #[serde(default)]
+    bridged_s: f64,
     last_judged: Option<CaptureTime>,
 }
 
@@ -87,6 +98,7 @@ impl Occupancy {
             misses: 0,
             empty_s: 0.0,
             longest_empty_s: 0.0,
+            bridged_s: 0.0,
             last_judged: Some(at),
         }
     }
@@ -98,6 +110,9 @@ impl Occupancy {
 
     /// The place was found occupied.
     pub(crate) fn hit(&mut self, at: CaptureTime, hit: Hit) {
+        if self.is_bridge(at) {
+            self.bridged_s += at.seconds_since(self.last_seen);
+        }
         // Misses count into the detection rate only once a hit proves that the object was there.
         let misses = self.misses as f32;
         self.found = (self.found + 1.0) * MEMORY;
@@ -157,6 +172,13 @@ impl Occupancy {
         self.hits >= 3 && at.seconds_since(self.last_seen) > least_s.max(USUAL_FACTOR * usual_s)
     }
 
+    /// Whether a sighting at `at` ends a stretch in which the object was looked for and not found.
+    fn is_bridge(&self, at: CaptureTime) -> bool {
+        let looked_for = self.misses > 0 || self.last_judged != Some(self.last_seen);
+        self.was_lost(at, BRIDGED_S)
+            || (self.hits < 3 && looked_for && at.seconds_since(self.last_seen) > BRIDGED_S)
+    }
+
     /// Counts `hits` further sightings that were made before the place got this belief.
     pub(crate) fn count_hits(&mut self, hits: u32) {
         self.hits += hits;
@@ -176,7 +198,12 @@ impl Occupancy {
 
     /// Whether it has been occupied for `dwell_s`, beyond doubt.
     pub(crate) fn is_held(&self, dwell_s: f64) -> bool {
-        self.misses == 0 && self.hits >= 3 && self.log_odds >= SURE_OCCUPIED && self.dwell_s() >= dwell_s
+        let in_view_s = self.dwell_s() - self.bridged_s;
+        self.misses == 0
+            && self.hits >= 3
+            && self.log_odds >= SURE_OCCUPIED
+            && self.dwell_s() >= dwell_s
+            && in_view_s >= IN_VIEW_S.min(IN_VIEW_SHARE * dwell_s)
     }
 
     /// Whether it was seen empty for `clear_s` beyond doubt, by this object's own standard.
@@ -270,6 +297,21 @@ mod tests {
             place.miss(at(68.2 + f64::from(look) / 5.0));
         }
         assert!(place.is_empty(10.0));
+    }
+
+    #[test]
+    fn bursts_of_a_few_seconds_on_both_sides_of_a_stretch_that_was_hidden_are_not_held() {
+        let mut place = parked(6);
+        (0..500).for_each(|_| place.blind());
+        for look in 0..25 {
+            place.hit(at(110.0 + f64::from(look) / 5.0), Hit::Sure);
+        }
+        assert!(place.dwell_s() > 110.0);
+        assert!(!place.is_held(60.0), "it was in view for 11 s");
+        for look in 25..60 {
+            place.hit(at(110.0 + f64::from(look) / 5.0), Hit::Sure);
+        }
+        assert!(place.is_held(60.0), "what stayed hidden by a bus is still there");
     }
 
     #[test]
