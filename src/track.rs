@@ -201,6 +201,8 @@ impl Tracker {
     pub fn look(&mut self, at: CaptureTime, detections: &[Detection], groups: &[u16]) {
         // All at once, so that a look on which nothing happens asks for no memory.
         self.tracks.reserve_exact(MOST_TRACKS.saturating_sub(self.tracks.len()));
+        self.of_detection.reserve(MOST_TRACKS);
+        self.free.reserve(MOST_TRACKS);
         self.tracks.retain(|track| !track.is_lost(at));
         self.tracks.iter_mut().for_each(|track| track.predict(at));
         self.of_detection.clear();

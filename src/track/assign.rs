@@ -1,5 +1,9 @@
 //! The assignment problem: which detection belongs to which track or slot.
 
+/// Rows and columns that every problem has room for from the first on: a street with more is rare, and one that fills up
+/// by and by asks for no memory on the way there.
+const ROOM: usize = 64;
+
 /// Finds the pairing of rows and columns with the greatest total gain. Keeps its buffers, so a warm solver
 /// allocates nothing.
 #[derive(Clone, Debug, Default)]
@@ -21,8 +25,7 @@ impl Assignment {
     /// Starts a problem of `rows` by `columns` in which no pair gains anything.
     pub fn start(&mut self, rows: usize, columns: usize) {
         (self.rows, self.columns) = (rows, columns);
-        self.gain.clear();
-        self.gain.resize(rows * columns, 0.0);
+        refill(&mut self.gain, rows * columns, 0.0, ROOM * ROOM);
     }
 
     /// Lets `row` and `column` pair up with `gain`. Only a positive, finite gain makes a pair.
@@ -36,15 +39,16 @@ impl Assignment {
     /// Jonker and Volgenant 1987), on costs `-gain`.
     pub fn solve(&mut self) -> &[(usize, usize)] {
         self.pairs.clear();
+        self.pairs.reserve(ROOM);
         if self.rows == 0 || self.columns == 0 {
             return &self.pairs;
         }
         // The method wants at least as many columns as rows; work on the transpose otherwise.
         let transposed = self.rows > self.columns;
         let (n, m) = if transposed { (self.columns, self.rows) } else { (self.rows, self.columns) };
-        refill(&mut self.row_potential, n + 1, 0.0);
-        refill(&mut self.column_potential, m + 1, 0.0);
-        refill(&mut self.row_of, m + 1, 0);
+        refill(&mut self.row_potential, n + 1, 0.0, ROOM + 1);
+        refill(&mut self.column_potential, m + 1, 0.0, ROOM + 1);
+        refill(&mut self.row_of, m + 1, 0, ROOM + 1);
         for row in 1..=n {
             self.augment(row, m, transposed);
         }
@@ -63,9 +67,9 @@ impl Assignment {
 
     /// Adds `row` (from 1) to the matching along a cheapest augmenting path.
     fn augment(&mut self, row: usize, m: usize, transposed: bool) {
-        refill(&mut self.slack, m + 1, f32::INFINITY);
-        refill(&mut self.visited, m + 1, false);
-        refill(&mut self.previous, m + 1, 0);
+        refill(&mut self.slack, m + 1, f32::INFINITY, ROOM + 1);
+        refill(&mut self.visited, m + 1, false, ROOM + 1);
+        refill(&mut self.previous, m + 1, 0, ROOM + 1);
         self.row_of[0] = row;
         let mut column = 0;
         loop {
@@ -113,8 +117,9 @@ impl Assignment {
     }
 }
 
-fn refill<T: Clone>(buffer: &mut Vec<T>, len: usize, value: T) {
+fn refill<T: Clone>(buffer: &mut Vec<T>, len: usize, value: T, room: usize) {
     buffer.clear();
+    buffer.reserve(room.max(len));
     buffer.resize(len, value);
 }
 
