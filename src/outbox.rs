@@ -16,9 +16,9 @@
 //!   waits for the event before it and holds up nothing. Ids, payloads and numbers are stored, so a restart
 //!   changes none (`o3_the_events_of_a_case_leave_in_order`,
 //!   `o3_numbers_and_messages_are_the_same_after_a_restart`).
-//! - **O4** The queue takes up no more than its quota. What is given up for it follows the order of [`room`]: pictures
+//! - **O4** The queue takes up no more than its quota. What is given up for it follows the order of `outbox/room.rs`: pictures
 //!   before events, those of cases that are over first; that a case stands is never given up. What was lost is
-//!   counted for good (`o4_…` in the tests of [`room`]).
+//!   counted for good (`o4_…` in the tests of `outbox/room.rs`).
 //! - A damaged file is moved aside and what can still be read of it is taken over (`rescue`).
 //!
 //! What is held back, and until when, lives in memory: a restart is reason enough to offer everything again, and
