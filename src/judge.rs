@@ -26,7 +26,7 @@ use crate::rule::{
 use crate::track::{Track, Tracker};
 
 /// Version of the saved state; a state of another version is not taken.
-const STATE_VERSION: u32 = 1;
+const STATE_VERSION: u32 = 2;
 
 /// The pure core of one camera.
 #[derive(Clone, Debug)]
