@@ -44,6 +44,10 @@ const USUAL_FACTOR: f64 = 5.0;
 /// Longest wait that the previous line can ask for, in seconds.
 const LONGEST_WAIT_S: f64 = 300.0;
 
+/// So many looks without a hit …
+const WATCHED_LOOKS: u32 = 10;
+/// … no further apart than this, in seconds, show what leaves: a car takes about two seconds to pull out.
+const WATCHED_INTERVAL_S: f64 = 0.5;
 /// A stretch without a sighting that is longer than this was bridged, in seconds: it is dwell, but nothing was seen.
 const BRIDGED_S: f64 = 10.0;
 /// How long something must have been in view before a case opens, bridges left out, in seconds: bursts of a detector's
@@ -163,6 +167,13 @@ impl Occupancy {
             ((missed + before) / (self.looked + 3.0 + before) / (1.0 - FALSE_ALARM)).min(1.0).ln()
         };
         -(0..self.misses.min(MOST_COUNTED)).map(surprise).sum::<f32>()
+    }
+
+    /// Whether the place was looked at so often since the last hit that what leaves it or comes would have been seen on
+    /// its way.
+    pub(crate) fn was_watched(&self, at: CaptureTime) -> bool {
+        self.misses >= WATCHED_LOOKS
+            && at.seconds_since(self.last_seen) <= WATCHED_INTERVAL_S * f64::from(self.misses)
     }
 
     /// Whether nothing was found for more than `least_s` until `at`, and for much longer than is usual here: a

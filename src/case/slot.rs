@@ -77,7 +77,7 @@ impl Slot {
     pub(crate) fn suspect(&mut self, at: CaptureTime, emptiness: f32) {
         let gap_s = at.seconds_since(self.occupancy.last_seen);
         let left = self.manoeuvre.is_some_and(|when| when >= self.occupancy.last_seen);
-        let trial = Trial::new(at, gap_s, emptiness, left);
+        let trial = Trial::new(at, gap_s, emptiness, left, self.occupancy.was_watched(at));
         if self.trial.as_ref().is_none_or(|running| running.odds() < trial.odds()) {
             self.trial = Some(trial);
         }

@@ -37,11 +37,15 @@ const TURNOVER_S: f64 = 3600.0;
 /// What an empty look is worth: a detector that missed an object once is likely to miss it again in the same light,
 /// so that a run of misses says less than as many independent ones …
 const EMPTY_WORTH: f32 = 0.85;
-/// … and at most this, in natural log-odds: e^12 is 160,000 to 1.
-const MOST_EMPTINESS: f32 = 12.0;
+/// … and at most this, in natural log-odds: 400 to 1. However long the run is, glare or a reflection may be all that
+/// there is to it.
+const MOST_EMPTINESS: f32 = 6.0;
 /// What it says if something was seen on its way out of the place or into it, in natural log-odds: 20 to 1. An
 /// estimate, not a measurement.
 const MANOEUVRE: f32 = 3.0;
+/// What it says against another object if nothing was seen to leave or to come although the place was watched closely:
+/// the same, since a car takes seconds for it.
+const UNSEEN_MANOEUVRE: f32 = 3.0;
 /// A box so many deviations off, and by more than a jolt of the camera …
 const ASTRAY: f32 = 4.0;
 /// … in box sizes, is of an object on its way out or in.
@@ -158,11 +162,16 @@ pub(crate) struct Trial {
 
 impl Trial {
     /// Of something found at `since`, after nothing was found for `gap_s` seconds and views of the empty place
-    /// spoke for `emptiness` (natural log-odds). `left` says if something was seen on its way out or in meanwhile.
-    pub(crate) fn new(since: CaptureTime, gap_s: f64, emptiness: f32, left: bool) -> Self {
+    /// spoke for `emptiness` (natural log-odds). `left` says if something was seen on its way out or in meanwhile, and
+    /// `watched` if it would have been.
+    pub(crate) fn new(since: CaptureTime, gap_s: f64, emptiness: f32, left: bool, watched: bool) -> Self {
         let turnover = (gap_s.max(1.0) / TURNOVER_S).ln() as f32;
         let odds = turnover.min(0.0) + (EMPTY_WORTH * emptiness).min(MOST_EMPTINESS);
-        let odds = if left { odds + MANOEUVRE } else { odds };
+        let odds = match (left, watched) {
+            (true, _) => odds + MANOEUVRE,
+            (false, true) => odds - UNSEEN_MANOEUVRE,
+            (false, false) => odds,
+        };
         Self { since, odds, boxes: [BBox::default(); MOST], shown: [[false; 4]; MOST], len: 0 }
     }
 
@@ -266,7 +275,7 @@ mod tests {
     /// The verdict on a car that stands `by` aside, after emptiness worth `emptiness`.
     fn verdict(by: f32, emptiness: f32, shown: [bool; 4]) -> Option<Verdict> {
         let (mean, spread) = settled();
-        let mut trial = Trial::new(CaptureTime::default(), 15.0, emptiness, false);
+        let mut trial = Trial::new(CaptureTime::default(), 15.0, emptiness, false, false);
         (0..MOST).find_map(|n| {
             let jitter = 0.004 * ((n % 3) as f32 - 1.0);
             trial.hear(&shifted(by + jitter), shown, &mean, &spread, false)
@@ -282,7 +291,7 @@ mod tests {
     #[test]
     fn an_edge_that_is_cut_off_says_nothing() {
         let (mean, spread) = settled();
-        let mut trial = Trial::new(CaptureTime::default(), 15.0, 5.0, false);
+        let mut trial = Trial::new(CaptureTime::default(), 15.0, 5.0, false, false);
         let cut = BBox { x2: 0.46, ..CAR };
         let verdict =
             (0..MOST).find_map(|_| trial.hear(&cut, [true, true, false, true], &mean, &spread, false));
@@ -293,7 +302,7 @@ mod tests {
     #[test]
     fn three_boxes_on_the_way_in_do_not_decide() {
         let (mean, spread) = settled();
-        let mut trial = Trial::new(CaptureTime::default(), 15.0, 3.0, false);
+        let mut trial = Trial::new(CaptureTime::default(), 15.0, 3.0, false, false);
         let verdict = (0..MOST).find_map(|n| {
             let by = if n < 3 { 0.015 } else { 0.0 };
             trial.hear(&shifted(by), [true; 4], &mean, &spread, false)
