@@ -8,17 +8,20 @@
 //!
 //! ```text
 //!  source ─► decode ─► gate ─► detect ─► track ─► rule ─► case ─► evidence ─► outbox ─► mqtt ─► broker
-//!  file or   planes    which   what is   moving   dwell   opened  pictures,   durable   v5 TLS
-//!  folder              frames  where     or still count   cleared redacted    row first PUBACK
+//!  rtsp usb  planes    which   what is   moving   dwell   opened  pictures,   durable   v5 TLS
+//!  file …              frames  where     or still count … cleared redacted    row first PUBACK
 //! ```
+//!
+//! Between evidence and outbox the throttle of the whole box decides what is told now and what is counted.
 //!
 //! - [`config`] what the operator wrote, [`plan`] what it means;
 //! - [`source`] where frames come from, [`decode`] from coded pictures to planes, [`frame`] one picture;
 //! - [`gate`] which frames are worth a look;
 //! - [`detect`] from planes to detections: preprocess, session, head, non-maximum suppression;
 //! - [`look`] one examination, [`track`] what moves and what stays;
-//! - [`place`] zones and grids, [`rule`] what is judged in them;
-//! - [`case`] the catalogue of kinds, the places that remember, the life of a case;
+//! - [`place`] zones, grids and the ground that a camera sees, [`rule`] what is judged in them;
+//! - [`case`] the catalogue of kinds, the places that remember, the life of a case, and the throttle that decides for
+//!   the whole box what is told now;
 //! - [`judge`] the core of one camera, track to case, as a pure function of state, look and capture time;
 //! - [`evidence`] redacted, captioned pictures;
 //! - [`pipeline`] one camera's chain and the threads that run it;
