@@ -70,3 +70,4 @@ pub mod clock;
 pub mod error;
 pub mod shutdown;
 pub mod telemetry;
+mod text_file;

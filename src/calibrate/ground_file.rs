@@ -1,8 +1,6 @@
 //! The file that holds a camera's ground: `calibration/CAMERA.toml`, as `gridpatrol calibrate camera` writes it and
 //! the runtime reads it.
 
-use std::fs;
-use std::io::Read as _;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Kind, Result};
 use crate::place::homography::{Fit, HomographyFault, Matrix, Pair};
 use crate::place::{Coordinates, Ground, Homography, Plane};
+use crate::text_file;
 
 /// Largest file.
 const MAX_BYTES: u64 = 1 << 20;
@@ -164,13 +163,8 @@ impl GroundFile {
     /// # Errors
     /// [`Kind::Config`] that names the file and the key at fault.
     pub fn read(path: &Path) -> Result<Self> {
-        let mut text = String::new();
-        fs::File::open(path)
-            .and_then(|file| file.take(MAX_BYTES + 1).read_to_string(&mut text))
-            .map_err(|e| wrong(path, "cannot be read").caused_by(e))?;
-        if text.len() as u64 > MAX_BYTES {
-            return Err(wrong(path, "larger than 1 MiB"));
-        }
+        let text =
+            text_file::read(path, MAX_BYTES).map_err(|e| wrong(path, "cannot be read").caused_by(e))?;
         Self::parse(path, &text)
     }
 

@@ -11,13 +11,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
 use crate::detect::BBox;
 use crate::error::{Error, Kind, Result};
+use crate::text_file;
 
 /// Largest file of labels.
 const MAX_FILE_BYTES: u64 = 64 << 20;
@@ -132,14 +132,7 @@ fn wrong(path: &Path, what: impl std::fmt::Display) -> Error {
 }
 
 fn text(path: &Path, most: u64) -> Result<String> {
-    let mut text = String::new();
-    fs::File::open(path)
-        .and_then(|file| file.take(most + 1).read_to_string(&mut text))
-        .map_err(|e| wrong(path, "cannot be read as text").caused_by(e))?;
-    if text.len() as u64 > most {
-        return Err(wrong(path, format!("larger than {most} bytes")));
-    }
-    Ok(text)
+    text_file::read(path, most).map_err(|e| wrong(path, "cannot be read as text").caused_by(e))
 }
 
 /// `corners` (left, top, right, bottom, 0-1), cut to the picture.

@@ -1,7 +1,5 @@
 //! The points that a person sets for a camera's calibration: in the picture and on the map, from TOML or CSV.
 
-use std::fs;
-use std::io::Read as _;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -10,6 +8,7 @@ use super::ground_file::{Given, PictureSize};
 use crate::error::{Error, Kind, Result};
 use crate::place::Coordinates;
 use crate::place::homography::MOST_PAIRS;
+use crate::text_file;
 
 /// Largest file.
 const MAX_BYTES: u64 = 1 << 20;
@@ -62,13 +61,8 @@ impl Points {
     /// # Errors
     /// [`Kind::Usage`] that names the file and the point, column or key at fault.
     pub fn read(path: &Path) -> Result<Self> {
-        let mut text = String::new();
-        fs::File::open(path)
-            .and_then(|file| file.take(MAX_BYTES + 1).read_to_string(&mut text))
-            .map_err(|e| wrong(path, "cannot be read").caused_by(e))?;
-        if text.len() as u64 > MAX_BYTES {
-            return Err(wrong(path, "larger than 1 MiB"));
-        }
+        let text =
+            text_file::read(path, MAX_BYTES).map_err(|e| wrong(path, "cannot be read").caused_by(e))?;
         let is_csv = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
         let text = text.trim_start_matches('\u{feff}');
         let points = if is_csv { from_csv(text) } else { from_toml(text) };

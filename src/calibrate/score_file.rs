@@ -2,8 +2,6 @@
 //! and the runtime reads it. It is bound to the SHA-256 of the weights that it was fitted on.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::detect::score_map::{Curve, ScoreMap};
 use crate::detect::{ModelIdentity, Vocabulary};
 use crate::error::{Error, Kind, Result};
+use crate::text_file;
 
 /// Largest file.
 const MAX_BYTES: u64 = 1 << 20;
@@ -145,13 +144,8 @@ impl Scores {
     /// # Errors
     /// [`Kind::Config`] that names the file and the key at fault.
     pub fn read(path: &Path) -> Result<Self> {
-        let mut text = String::new();
-        fs::File::open(path)
-            .and_then(|file| file.take(MAX_BYTES + 1).read_to_string(&mut text))
-            .map_err(|e| wrong(path, "cannot be read").caused_by(e))?;
-        if text.len() as u64 > MAX_BYTES {
-            return Err(wrong(path, "larger than 1 MiB"));
-        }
+        let text =
+            text_file::read(path, MAX_BYTES).map_err(|e| wrong(path, "cannot be read").caused_by(e))?;
         Self::parse(path, &text)
     }
 

@@ -14,6 +14,7 @@ use super::input::InputSpec;
 use super::onnx_file::OnnxFile;
 use super::{ModelIdentity, Vocabulary};
 use crate::error::{Error, Kind, Result};
+use crate::text_file;
 
 /// Name of the manifest in a model's folder.
 pub const MANIFEST: &str = "model.toml";
@@ -263,13 +264,7 @@ fn read_text(path: &Path) -> Result<String> {
             )
             .caused_by(e)
     };
-    let mut text = String::new();
-    let file = fs::File::open(path).map_err(unreadable)?;
-    file.take(MAX_TEXT_BYTES + 1).read_to_string(&mut text).map_err(unreadable)?;
-    if text.len() as u64 > MAX_TEXT_BYTES {
-        return Err(fault(format!("{} is larger than 1 MiB", path.display())));
-    }
-    Ok(text)
+    text_file::read(path, MAX_TEXT_BYTES).map_err(unreadable)
 }
 
 pub(super) fn fault(message: impl Into<String>) -> Error {

@@ -1,8 +1,6 @@
 //! The grids of a street as polygons: a GeoJSON FeatureCollection (RFC 7946), read strictly.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use geo::{Area as _, BooleanOps as _, BoundingRect as _, Validation as _};
@@ -13,6 +11,7 @@ use geojson::{Feature, GeoJson, GeometryValue, JsonValue};
 use super::{Coordinates, GridId, Plane};
 use crate::config::GridProfile;
 use crate::error::{Error, Kind, Result};
+use crate::text_file;
 
 /// Largest file.
 const MAX_BYTES: u64 = 16 << 20;
@@ -59,13 +58,8 @@ impl Grids {
     /// # Errors
     /// [`Kind::Config`] that names the file, the feature and the key at fault.
     pub fn read(path: &Path, key: &str, profile: GridProfile) -> Result<Self> {
-        let mut text = String::new();
-        let length = fs::File::open(path)
-            .and_then(|file| file.take(MAX_BYTES + 1).read_to_string(&mut text))
-            .map_err(|e| config(path, "cannot be read").caused_by(e))?;
-        if length as u64 > MAX_BYTES {
-            return Err(config(path, format!("is larger than {} MiB", MAX_BYTES >> 20)));
-        }
+        let text =
+            text_file::read(path, MAX_BYTES).map_err(|e| config(path, "cannot be read").caused_by(e))?;
         Self::parse(path, &text, key, profile)
     }
 

@@ -15,6 +15,7 @@ use toml::Spanned;
 use super::{Catalog, Kind, RuleDefaults, Severity, Standard};
 use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::place::is_slug;
+use crate::text_file;
 
 /// Longest dwell, a year: beyond it a rule is a mistake.
 pub(crate) const MAX_DWELL_S: f64 = 366.0 * 86_400.0;
@@ -32,6 +33,8 @@ pub(crate) const NEAR: std::ops::RangeInclusive<f32> = 0.0..=20.0;
 pub(crate) const SCORE: std::ops::RangeInclusive<f32> = 0.05..=1.0;
 /// Longest name, in characters.
 const LONGEST_NAME: usize = 40;
+/// Largest file.
+const MAX_BYTES: u64 = 1 << 20;
 
 /// A catalogue as it is written.
 #[derive(Debug, Deserialize)]
@@ -81,7 +84,7 @@ impl Catalog {
     /// # Errors
     /// As [`Catalog::extended`], and when the file cannot be read.
     pub fn extended_by(self, path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(|e| {
+        let text = text_file::read(path, MAX_BYTES).map_err(|e| {
             Error::new(ErrorKind::Config, format!("cannot read the catalogue {}", path.display()))
                 .help("set edge.catalog to the path of a TOML file, relative to the configuration")
                 .caused_by(e)

@@ -9,6 +9,7 @@ use crate::case::CaseId;
 use crate::case::throttle::{Throttle, Verdict, VerdictOutcome};
 use crate::clock::CaptureTime;
 use crate::error::{Error, Kind, Result};
+use crate::text_file;
 
 /// Largest file of verdicts, in bytes.
 const MOST_BYTES: u64 = 16 << 20;
@@ -45,13 +46,7 @@ impl Verdicts {
     /// verdict or earlier than the one before.
     pub(super) fn read(path: &Path, start: CaptureTime) -> Result<Self> {
         let unreadable = |e| Error::disk(path, "read the verdicts from", e);
-        if std::fs::metadata(path).map_err(unreadable)?.len() > MOST_BYTES {
-            return Err(Error::new(
-                Kind::Camera,
-                format!("{}: expected at most {MOST_BYTES} bytes of verdicts", path.display()),
-            ));
-        }
-        let text = std::fs::read_to_string(path).map_err(unreadable)?;
+        let text = text_file::read(path, MOST_BYTES).map_err(unreadable)?;
         let mut coming: VecDeque<(CaptureTime, CaseId, Saying)> = VecDeque::new();
         for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
             let one = parse(line, start).and_then(|one| match coming.back() {
