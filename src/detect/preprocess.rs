@@ -90,6 +90,7 @@ impl Preprocessor {
         };
         let ((width, height), (left, top)) = (self.mapping.size, self.mapping.offset);
         for row in 0..height {
+            self.announce(frame, row + 1);
             self.sample(frame, row);
             let at = (top + row) * self.spec.width + left;
             let [y, u, v] = &self.rows;
@@ -109,6 +110,7 @@ impl Preprocessor {
         let colour = Colour::new(frame);
         let ((width, height), (left, top)) = (self.mapping.size, self.mapping.offset);
         for row in 0..height {
+            self.announce(frame, row + 1);
             self.sample(frame, row);
             let [y, u, v] = &self.rows;
             let [r, g, b] = &mut self.colours;
@@ -158,6 +160,25 @@ impl Preprocessor {
         self.tables.fill(mapping.size, mapping.crop, Row { length: frame.width, step: 1 }, chroma);
         let padded = mapping.size.0.next_multiple_of(LANES);
         self.rows.iter_mut().chain(&mut self.colours).for_each(|row| row.resize(padded, 0.0));
+    }
+
+    /// Lets the processor fetch what [`Preprocessor::sample`] will read for `row`. A frame comes from a decoder on
+    /// another core and is larger than the near caches, and the rows that are read lie too far apart for the
+    /// processor to guess them.
+    fn announce(&self, frame: &Frame, row: usize) {
+        let (Some(luma), Some(chroma)) = (self.tables.luma_rows.get(row), self.tables.chroma_rows.get(row))
+        else {
+            return;
+        };
+        let half = frame.width / 2;
+        let [y, u, v] = match frame.layout {
+            Layout::I420 => [(&frame.y, frame.width), (&frame.u, half), (&frame.v, half)],
+            Layout::Nv12 => [(&frame.y, frame.width), (&frame.u, frame.width), (&frame.v, frame.width)],
+        };
+        for ((plane, stride), tap) in [(y, luma), (u, chroma), (v, chroma)] {
+            self.kernel.prefetch(line(plane, stride, 0, tap.first));
+            self.kernel.prefetch(line(plane, stride, 0, tap.second));
+        }
     }
 
     /// Samples the planes for one row of the input's picture into `self.rows`.

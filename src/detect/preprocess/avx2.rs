@@ -4,14 +4,17 @@
 #![allow(unsafe_code)]
 
 use std::arch::x86_64::{
-    __m128i, _mm_loadu_si128, _mm_or_si128, _mm_setzero_si128, _mm_shuffle_epi8, _mm256_add_ps,
-    _mm256_cvtepi32_ps, _mm256_cvtepu8_epi16, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_mul_ps,
-    _mm256_set1_ps, _mm256_storeu_ps, _mm256_sub_ps,
+    __m128i, _MM_HINT_T0, _mm_loadu_si128, _mm_or_si128, _mm_prefetch, _mm_setzero_si128, _mm_shuffle_epi8,
+    _mm256_add_ps, _mm256_cvtepi32_ps, _mm256_cvtepu8_epi16, _mm256_loadu_si256, _mm256_madd_epi16,
+    _mm256_mul_ps, _mm256_set1_ps, _mm256_storeu_ps, _mm256_sub_ps,
 };
 
 use super::colour::{Affine, Colour};
 use super::columns::{Columns, LANES, MAX_WINDOWS, WINDOW};
 use super::scalar;
+
+/// Bytes that the processor fetches at once.
+const CACHE_LINE: usize = 64;
 
 /// See [`Kernel::gather`](super::Kernel).
 pub(super) fn gather(columns: &Columns, rows: [&[u8]; 2], weight: f32, out: &mut [f32]) {
@@ -25,6 +28,14 @@ pub(super) fn gather(columns: &Columns, rows: [&[u8]; 2], weight: f32, out: &mut
             4 => shuffled::<4>(columns, rows, weight, out),
             _ => scalar::gather(columns, rows, weight, out),
         }
+    }
+}
+
+/// See [`Kernel::prefetch`](super::Kernel).
+pub(super) fn prefetch(row: &[u8]) {
+    for line in row.chunks(CACHE_LINE) {
+        // SAFETY: a prefetch reads nothing that the program sees and faults on no address.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) }
     }
 }
 

@@ -62,6 +62,15 @@ impl Kernel {
         }
     }
 
+    /// Asks for `row` to be brought into the near caches. Changes nothing else, and may do nothing.
+    pub(super) fn prefetch(self, row: &[u8]) {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Code::Avx2 => avx2::prefetch(row),
+            _ => {}
+        }
+    }
+
     /// Converts one row of Y, U and V to red, green and blue.
     pub(super) fn convert(self, colour: &Colour, samples: [&[f32]; 3], out: [&mut [f32]; 3], affine: Affine) {
         match self.0 {
