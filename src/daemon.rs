@@ -86,6 +86,14 @@ impl Progress {
     }
 }
 
+/// What finds things in pictures; all of one model.
+pub struct Detectors {
+    /// One for each worker; at least one.
+    pub workers: Vec<Box<dyn Detector>>,
+    /// One for the pictures of cases. Without it the workers make them, and look at nothing meanwhile.
+    pub prover: Option<Box<dyn Detector>>,
+}
+
 /// A running box.
 #[derive(Debug)]
 pub struct Daemon {
@@ -105,23 +113,22 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Starts watching with one worker for each of `detectors`, of which there is at least one; all are of the
-    /// same model and know the labels of `plan`.
+    /// Starts watching with `detectors`, which know the labels of `plan`.
     ///
     /// # Errors
     /// When there is no detector, when the storage folder or the page's port cannot be used, a saved state cannot be read, or a thread
     /// cannot be started.
     pub fn start(
         plan: Plan,
-        detectors: Vec<Box<dyn Detector>>,
+        detectors: Detectors,
         clock: Arc<dyn Clock>,
         options: Options,
         shutdown: Shutdown,
     ) -> Result<Self> {
-        let Some(detector) = detectors.first() else {
+        let Some(detector) = detectors.workers.first() else {
             return Err(Error::new(Kind::System, "a daemon needs at least one detector; there is none"));
         };
-        let runtime_ref = detector.runtime().map(|runtime| RuntimeRef::new(runtime, detectors.len()));
+        let runtime_ref = detector.runtime().map(|runtime| RuntimeRef::new(runtime, detectors.workers.len()));
         let identity = detector.identity().clone();
         let vocabulary = detector.vocabulary().clone();
         let pictures = Pictures::open(&plan)?;
@@ -177,7 +184,13 @@ impl Daemon {
             stored: Mutex::new(HashMap::new()),
         };
         runtime.spawn(sweep_now_and_then(keeper.store.clone(), shutdown.clone()));
-        let worker = start_workers(Pool::new(cameras, bell), detectors, pinned, keeper, shutdown.clone())?;
+        let Detectors { workers, prover } = detectors;
+        let pool = Pool::new(cameras, bell);
+        let pool = match prover {
+            Some(prover) => pool.with_prover(prover),
+            None => pool,
+        };
+        let worker = start_workers(pool, workers, pinned, keeper, shutdown.clone())?;
         let session = {
             let shutdown = shutdown.clone();
             let outbox = outbox.clone();

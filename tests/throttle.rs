@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use gridpatrol::case::throttle::Throttle;
 use gridpatrol::clock::SystemClock;
 use gridpatrol::config::ConfigFile;
-use gridpatrol::daemon::{Daemon, Options};
+use gridpatrol::daemon::{Daemon, Detectors, Options};
 use gridpatrol::detect::{BBox, Detection, Detector, Label, ModelIdentity, Vocabulary};
 use gridpatrol::frame::Frame;
 use gridpatrol::mqtt::Tuning;
@@ -339,7 +339,8 @@ fn a_car_that_two_cameras_of_a_running_box_see_is_one_case_until_both_see_it_gon
     let tuning = Tuning { flush: Duration::ZERO, ..Tuning::default() };
     let options = Options { pace: Pace { speed: 8.0 }, tuning };
     let clock = Arc::new(SystemClock);
-    let daemon = Daemon::start(plan, vec![Box::new(detector)], clock, options, Shutdown::default()).unwrap();
+    let detectors = Detectors { workers: vec![Box::new(detector)], prover: None };
+    let daemon = Daemon::start(plan, detectors, clock, options, Shutdown::default()).unwrap();
     let began = Instant::now();
     while !daemon.is_idle() {
         assert!(began.elapsed() < Duration::from_secs(60), "the pictures never came to their end");

@@ -78,7 +78,7 @@ pub fn run(args: &Args) -> Result<()> {
         BrokerPlan { host: address.ip().to_string(), port: address.port(), tls_ca: None, login: None };
     plan.storage = folder.path.join("box");
     plan.web = Some(free_port(args.listen)?);
-    introduce(&plan, &detectors[0].identity().name)?;
+    introduce(&plan, &detectors.workers[0].identity().name)?;
     let length_s = length_s(&plan);
     let subscriber = Subscriber::start(address, folder.path.join("platform"), std::io::stdout())?;
     let shutdown = Shutdown::default();

@@ -19,6 +19,7 @@ use clap::{Parser, Subcommand};
 
 use tracing::info;
 
+use crate::daemon::Detectors;
 use crate::detect::{Detector, OnnxDetector};
 use crate::error::{Error, Result};
 use crate::plan::Plan;
@@ -103,23 +104,27 @@ impl Cli {
     }
 }
 
-/// A detector for each worker of `plan`, said in the log.
+/// A detector for each worker of `plan` and one for the pictures of cases, if there are to be any; said in the log.
 ///
 /// # Errors
 /// When the model is at fault, or does not know the labels of the plan.
-fn detectors(plan: &mut Plan) -> Result<Vec<Box<dyn Detector>>> {
-    let opened = OnnxDetector::several(&plan.model, &plan.setup(), plan.workers)?;
+fn detectors(plan: &mut Plan) -> Result<Detectors> {
+    let pictures = usize::from(plan.redaction.is_some());
+    let opened = OnnxDetector::several(&plan.model, &plan.setup(), plan.workers + pictures)?;
     if let Some(first) = opened.first() {
         plan.check_labels(first.vocabulary(), &first.identity().name)?;
         plan.check_scores(first.identity())?;
         info!(
             model = first.identity().name,
-            workers = opened.len(),
+            workers = plan.workers,
             "Runs on {}.",
             first.session().runtime()
         );
     }
-    Ok(opened.into_iter().map(|detector| Box::new(detector) as Box<dyn Detector>).collect())
+    let mut workers: Vec<_> =
+        opened.into_iter().map(|detector| Box::new(detector) as Box<dyn Detector>).collect();
+    let prover = if plan.redaction.is_some() { workers.pop() } else { None };
+    Ok(Detectors { workers, prover })
 }
 
 /// An error with everything underneath it and its help, in one line.

@@ -102,8 +102,8 @@ impl Chain {
         self.looks
     }
 
-    /// Looks at `frame` if the gate lets it through and adds what changed to `reports`. Returns whether it was
-    /// looked at.
+    /// Looks at `frame` if the gate lets it through and adds what changed to `reports`, with its pictures. Returns
+    /// whether it was looked at.
     ///
     /// # Errors
     /// When inference fails. The frame then counts as not seen.
@@ -113,6 +113,17 @@ impl Chain {
         detector: &mut dyn Detector,
         reports: &mut Vec<Report>,
     ) -> Result<bool> {
+        let looked = self.look(frame, detector)?;
+        self.prove(frame, detector, reports);
+        Ok(looked)
+    }
+
+    /// Looks at `frame` if the gate lets it through. Returns whether it was looked at. What changed waits for
+    /// [`Chain::prove`], which must come before the next look.
+    ///
+    /// # Errors
+    /// When inference fails. The frame then counts as not seen.
+    pub fn look(&mut self, frame: &Frame, detector: &mut dyn Detector) -> Result<bool> {
         if !self.gate.admit(frame.captured) {
             return Ok(false);
         }
@@ -126,16 +137,27 @@ impl Chain {
         self.looks += 1;
         let look = Look { at: frame.captured, view: View::Clear, detections: &self.detections };
         Self::take(&mut self.judge, &mut self.wanted, &look, &mut self.happenings);
-        if !self.happenings.is_empty() {
-            let shot = self.shot(frame, detector);
-            let model = detector.identity();
-            for happening in &self.happenings {
-                let evidence = self.evidence(&shot, happening, model);
-                reports.push(Report { happening: happening.clone(), evidence });
-            }
-            self.happenings.clear();
-        }
         Ok(true)
+    }
+
+    /// Whether the last look changed anything that is not proved yet.
+    pub fn has_news(&self) -> bool {
+        !self.happenings.is_empty()
+    }
+
+    /// Adds what the last look changed to `reports`, with pictures out of `frame`, the one it was at. To hide what
+    /// is private takes many times as long as a look.
+    pub fn prove(&mut self, frame: &Frame, detector: &mut dyn Detector, reports: &mut Vec<Report>) {
+        if self.happenings.is_empty() {
+            return;
+        }
+        let shot = self.shot(frame, detector);
+        let model = detector.identity();
+        for happening in &self.happenings {
+            let evidence = self.evidence(&shot, happening, model);
+            reports.push(Report { happening: happening.clone(), evidence });
+        }
+        self.happenings.clear();
     }
 
     /// `frame`, redacted for the pictures of all that happened on it.

@@ -2,7 +2,8 @@
 //!
 //! A capture thread per camera decodes into a [`Mailbox`] that keeps the latest frame only. The workers of a
 //! [`Pool`] each own a detector and share the cameras; a free worker takes the camera whose look is most overdue,
-//! and what there is no time for is dropped and counted. The core runs on a worker's thread as a pure function.
+//! and what there is no time for is dropped and counted. The core runs on a worker's thread as a pure function. The
+//! pictures of a case are made on one more thread, so that the other cameras are looked at meanwhile.
 
 mod bell;
 mod capture;
@@ -10,6 +11,7 @@ mod chain;
 mod mailbox;
 mod pin;
 mod pool;
+mod proofs;
 mod views;
 
 pub use bell::Bell;

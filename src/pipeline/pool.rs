@@ -5,6 +5,8 @@
 //! - Of the cameras that wait, the one whose look is most overdue is served first: a camera that is looked at
 //!   often never starves one that is looked at seldom.
 //! - A look that fails or is slow holds up no other camera as long as another worker is free.
+//! - With a prover, the pictures of a case hold up no other camera: they are made on a thread of their own, and
+//!   only the camera of the case waits for them.
 //! - An error in handing on stops all workers and is returned.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,6 +18,7 @@ use super::bell::Bell;
 use super::chain::{Chain, Report};
 use super::mailbox::Mailbox;
 use super::pin;
+use super::proofs::{Proof, Proofs};
 use crate::detect::Detector;
 use crate::error::{Error, Kind, Result};
 use crate::frame::Frame;
@@ -58,6 +61,7 @@ impl WorkerCamera {
 pub struct Pool {
     board: Mutex<Board>,
     bell: Arc<Bell>,
+    proofs: Option<Proofs>,
 }
 
 #[derive(Debug)]
@@ -83,7 +87,17 @@ impl Pool {
     /// A pool for `cameras`, whose capture threads ring `bell`.
     pub fn new(cameras: Vec<WorkerCamera>, bell: Arc<Bell>) -> Self {
         let seats = cameras.into_iter().map(Some).collect();
-        Self { board: Mutex::new(Board { seats, takings: 0, failure: None, stopped: false }), bell }
+        Self {
+            board: Mutex::new(Board { seats, takings: 0, failure: None, stopped: false }),
+            bell,
+            proofs: None,
+        }
+    }
+
+    /// With `prover`, which finds what to hide in the pictures of cases on a thread of its own. Without one, the
+    /// worker that took the look makes them, and looks at nothing meanwhile.
+    pub fn with_prover(self, prover: Box<dyn Detector>) -> Self {
+        Self { proofs: Some(Proofs::new(prover)), ..self }
     }
 
     /// Looks at frames, one worker for each of `detectors`, until stopping is asked for or all inputs are at
@@ -104,6 +118,16 @@ impl Pool {
         let (pool, done) = (&self, &done);
         let cores = if pinned { pin::cores() } else { Vec::new() };
         std::thread::scope(|scope| {
+            let prover = pool.proofs.as_ref().and_then(|proofs| {
+                let started =
+                    std::thread::Builder::new().name("pictures".to_owned()).spawn_scoped(scope, move || {
+                        let _stop = StopOnPanic(pool);
+                        pool.prove(proofs, done);
+                    });
+                let failed =
+                    |e| Error::new(Kind::System, "cannot start the thread of the pictures").caused_by(e);
+                started.map_err(|e| pool.fail(failed(e))).ok()
+            });
             let mut workers = Vec::new();
             for (index, detector) in detectors.iter_mut().enumerate() {
                 let core = (!cores.is_empty()).then(|| cores[index % cores.len()]);
@@ -130,6 +154,12 @@ impl Pool {
                     let what = "a worker thread ended in a panic; this is a fault of the program";
                     pool.fail(Error::new(Kind::System, what));
                 }
+            }
+            // The workers bring nothing more; what they brought is still proved.
+            pool.proofs.iter().for_each(Proofs::end);
+            if prover.is_some_and(|prover| prover.join().is_err()) {
+                let what = "the thread that makes pictures ended in a panic; this is a fault of the program";
+                pool.fail(Error::new(Kind::System, what));
             }
         });
         let mut board = self.board.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -164,11 +194,18 @@ impl Pool {
             if camera.mailbox.take(&mut frame) {
                 let began = Instant::now();
                 reports.clear();
-                let looked = camera.chain.frame(&frame, detector, &mut reports);
+                let looked = camera.chain.look(&frame, detector);
                 if !matches!(looked, Ok(false)) {
                     let interval = Duration::from_secs_f64(camera.chain.camera.look_interval_s.max(0.0));
                     camera.due = Some(began + interval);
                 }
+                if let Some(proofs) = &self.proofs
+                    && camera.chain.has_news()
+                {
+                    proofs.bring(Proof { seat, camera, frame: std::mem::take(&mut frame) });
+                    continue;
+                }
+                camera.chain.prove(&frame, detector, &mut reports);
                 match looked {
                     Ok(true) => kept = done(&mut camera.chain, Moment::Look, &mut reports),
                     Ok(false) => {}
@@ -176,17 +213,40 @@ impl Pool {
                     Err(e) => warn!(camera = camera.chain.camera.id, "A look failed: {e}."),
                 }
             }
-            // A frame may have come meanwhile, or the input may have ended; others may wait for just that.
-            let waited_for = camera.mailbox.is_fresh() || camera.mailbox.is_drained();
-            self.lock().seats[seat] = Some(camera);
-            if let Err(e) = kept {
+            if let Err(e) = self.give_back(seat, camera, kept) {
                 self.fail(e);
                 return;
             }
-            if waited_for {
-                self.bell.ring();
+        }
+    }
+
+    /// The loop of the thread that makes pictures, until the workers bring no more.
+    fn prove(
+        &self,
+        proofs: &Proofs,
+        done: &(impl Fn(&mut Chain, Moment, &mut Vec<Report>) -> Result<()> + Sync),
+    ) {
+        let mut reports = Vec::new();
+        while let Some(Proof { seat, mut camera, frame }) = proofs.next() {
+            reports.clear();
+            proofs.with(|prover| camera.chain.prove(&frame, prover, &mut reports));
+            let kept = done(&mut camera.chain, Moment::Look, &mut reports);
+            if let Err(e) = self.give_back(seat, camera, kept) {
+                self.fail(e);
+                return;
             }
         }
+    }
+
+    /// Puts `camera` back on its seat, and gives `kept` back.
+    fn give_back(&self, seat: usize, camera: WorkerCamera, kept: Result<()>) -> Result<()> {
+        // A frame may have come meanwhile, or the input may have ended; others may wait for just that.
+        let waited_for = camera.mailbox.is_fresh() || camera.mailbox.is_drained();
+        self.lock().seats[seat] = Some(camera);
+        if kept.is_ok() && waited_for {
+            self.bell.ring();
+        }
+        kept
     }
 
     /// Of the cameras with a fresh frame that are with no worker, the one whose look is most overdue.

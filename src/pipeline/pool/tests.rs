@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::*;
 use crate::clock::CaptureTime;
 use crate::config::ConfigFile;
-use crate::detect::{BBox, Detection, ModelIdentity, Vocabulary};
+use crate::detect::{BBox, Detection, Label, ModelIdentity, Vocabulary};
 use crate::evidence::Pictures;
 use crate::plan::Plan;
 
@@ -30,6 +30,8 @@ struct Scene {
     doubled: bool,
     /// Cameras whose looks wait until they leave this set.
     stuck: BTreeSet<usize>,
+    /// Cameras that show a car.
+    parked: BTreeSet<usize>,
 }
 
 impl Script {
@@ -70,6 +72,10 @@ impl Detector for Scripted {
         let mut scene = self.script.changed.wait_while(scene, |scene| scene.stuck.contains(&camera)).unwrap();
         scene.busy.remove(&camera);
         scene.looks.entry(camera).or_default().push(frame.captured.nanos() / 1_000_000_000);
+        if scene.parked.contains(&camera) {
+            let bbox = BBox { x1: 0.6, y1: 0.2, x2: 0.8, y2: 0.4 };
+            out.push(Detection { label: Label(0), score: 0.9, bbox });
+        }
         self.script.changed.notify_all();
         if camera == self.fails_on {
             return Err(Error::new(Kind::System, "scripted to fail"));
@@ -92,6 +98,10 @@ impl Detector for Scripted {
     fn input_size(&self) -> (usize, usize) {
         (8, 8)
     }
+}
+
+fn vocabulary() -> Vocabulary {
+    Vocabulary::new(vec!["car".to_owned()])
 }
 
 /// Four cameras and what is around them.
@@ -121,6 +131,7 @@ impl Stage {
             text += &format!(
                 "[[camera]]\nid = \"c{camera}\"\nsource = \".\"\nlooks_per_second = 60.0\n\
                  zone = [{{ id = \"z\", kind = \"no_parking\", grid = \"1\", \
+                 rule.illegal_parking.dwell_s = 3, \
                  polygon = [[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]] }}]\n"
             );
         }
@@ -130,10 +141,7 @@ impl Stage {
         );
         let plan = Plan::new(&ConfigFile::parse(&folder.path().join("edge.toml"), text).unwrap()).unwrap();
         let cameras = plan.cameras.iter().zip(&self.mailboxes).map(|(camera, mailbox)| {
-            WorkerCamera::new(
-                Chain::new(&plan, camera, Vocabulary::default(), Pictures::Off),
-                mailbox.clone(),
-            )
+            WorkerCamera::new(Chain::new(&plan, camera, vocabulary(), Pictures::Off), mailbox.clone())
         });
         Pool::new(cameras.collect(), self.bell.clone())
     }
@@ -143,7 +151,7 @@ impl Stage {
             Box::new(Scripted {
                 script: self.script.clone(),
                 fails_on: self.fails_on,
-                vocabulary: Vocabulary::default(),
+                vocabulary: vocabulary(),
                 identity: ModelIdentity { name: "scripted".to_owned(), sha256: String::new() },
             }) as Box<dyn Detector>
         };
@@ -290,4 +298,88 @@ fn the_camera_whose_look_is_most_overdue_is_served_first() {
         order.push(seat);
     }
     assert_eq!(order, [2, 1, 3, 0]);
+}
+
+#[test]
+fn the_pictures_of_a_case_hold_up_no_other_camera() {
+    let stage = Stage::new();
+    stage.script.scene().parked.insert(1);
+    let (fed, cases) = (Mutex::new(false), Mutex::new(Vec::new()));
+    let told = Condvar::new();
+    std::thread::scope(|scope| {
+        let running = scope.spawn(|| {
+            let prover = stage.detectors(1).remove(0);
+            let pool = stage.pool().with_prover(prover);
+            pool.run(&mut stage.detectors(1), false, &stage.shutdown, |chain, moment, reports| {
+                if moment == Moment::Look && !reports.is_empty() {
+                    cases.lock().unwrap().push((chain.camera.id.clone(), reports.len()));
+                    // Under the lock, so that who waits for it has either seen it or hears this.
+                    let scene = stage.script.scene();
+                    stage.script.changed.notify_all();
+                    drop(scene);
+                    let (_fed, over) =
+                        told.wait_timeout_while(fed.lock().unwrap(), NEVER, |fed| !*fed).unwrap();
+                    assert!(!over.timed_out(), "the only worker waits for the pictures of camera 1");
+                }
+                Ok(())
+            })
+        });
+        // The case opens on the fourth look at the latest; then only the others are fed.
+        for second in 1..=8 {
+            stage.post(1, second);
+            stage.script.wait_until("camera 1 is looked at, or its case waits", |scene| {
+                scene.looks.get(&1).and_then(|l| l.last()) == Some(&second)
+                    || !cases.lock().unwrap().is_empty()
+            });
+            stage.feed(&[2, 3, 4], second..=second);
+            if !cases.lock().unwrap().is_empty() {
+                break;
+            }
+        }
+        assert_eq!(*cases.lock().unwrap(), [("c1".to_owned(), 1)]);
+        stage.feed(&[2, 3, 4], 11..=30);
+        *fed.lock().unwrap() = true;
+        told.notify_all();
+        stage.feed(&[1, 2, 3, 4], 31..=33);
+        stage.end();
+        running.join().unwrap().unwrap();
+    });
+    let scene = stage.script.scene();
+    assert!(!scene.doubled, "two threads were on one camera");
+    assert_eq!(scene.looks[&1].last(), Some(&33), "camera 1 is looked at again");
+}
+
+#[test]
+fn a_case_whose_pictures_wait_when_the_box_stops_is_still_handed_on() {
+    let stage = Stage::new();
+    stage.script.scene().parked.extend([1, 2]);
+    let cases = Mutex::new(BTreeSet::new());
+    std::thread::scope(|scope| {
+        let running = scope.spawn(|| {
+            let prover = stage.detectors(1).remove(0);
+            let pool = stage.pool().with_prover(prover);
+            pool.run(&mut stage.detectors(1), false, &stage.shutdown, |chain, _, reports| {
+                if !reports.is_empty() {
+                    // The prover is slow, and the stop comes while the second camera's case waits for it.
+                    stage.script.wait_until("both cases are on their way", |scene| {
+                        [1, 2].iter().all(|camera| scene.looks.get(camera).is_some_and(|l| l.len() >= 4))
+                    });
+                    stage.shutdown.request();
+                    cases.lock().unwrap().insert(chain.camera.id.clone());
+                    reports.clear();
+                }
+                Ok(())
+            })
+        });
+        for second in 1..=4 {
+            for camera in [1, 2] {
+                stage.post(camera, second);
+                stage.script.wait_until("it is looked at", |scene| {
+                    scene.looks.get(&camera).and_then(|l| l.last()) == Some(&second)
+                });
+            }
+        }
+        running.join().unwrap().unwrap();
+    });
+    assert_eq!(cases.into_inner().unwrap().into_iter().collect::<Vec<_>>(), ["c1", "c2"]);
 }
