@@ -95,6 +95,27 @@ fn where_key_pictures_are_enough_no_others_are_decoded() {
 }
 
 #[test]
+fn a_stream_joined_at_a_clean_random_access_with_its_parameter_sets_in_the_description_only_is_decoded() {
+    // Key pictures of an open group of pictures are CRA pictures but for the first, which is cut off here.
+    let whole = clip(
+        "open-hevc.mp4",
+        "-f lavfi -i testsrc=size=640x360:rate=25 -t 40 -pix_fmt yuv420p -tag:v hvc1 -c:v libx265 \
+         -preset ultrafast -x265-params log-level=error:keyint=25:min-keyint=25:open-gop=1:bframes=2:scenecut=0",
+    );
+    let cut = clip("cra-hevc.mp4", &format!("-ss 1.5 -i {} -c copy", whole.display()));
+    let server = Server::with_sets_in_sdp(&[("gate", &cut)]);
+    for decode in ["key", "all"] {
+        let mut watcher = Watcher::start(&server.url("gate"), &format!("decode = \"{decode}\""));
+        for _ in 0..3 {
+            assert_eq!(watcher.next().size, (640, 360), "{decode}");
+        }
+        let state = watcher.state();
+        assert_eq!((state.phase, state.damaged), (Phase::Live, 0), "{decode}: {state:?}");
+        assert!(state.broken <= 2, "no more than what leads the first key picture: {decode}: {state:?}");
+    }
+}
+
+#[test]
 fn a_camera_that_was_off_is_back_within_five_seconds_of_its_return() {
     let file = camera("h264", "1280x720");
     let mut server = Server::start(&[("gate", &file)]);

@@ -15,16 +15,22 @@ pub(super) struct Server {
 impl Server {
     /// A running server of `streams`, each a name and a file.
     pub(super) fn start(streams: &[(&str, &Path)]) -> Self {
-        Self::with_login("", streams)
+        Self::with(&[], streams)
     }
 
-    /// A running server that wants a `login`: `METHOD:USER:PASSWORD`; none when empty.
+    /// A running server that sends parameter sets in the session's description only.
+    pub(super) fn with_sets_in_sdp(streams: &[(&str, &Path)]) -> Self {
+        Self::with(&["--sets-in-sdp"], streams)
+    }
+
+    /// A running server that wants a `login`: `METHOD:USER:PASSWORD`.
     pub(super) fn with_login(login: &str, streams: &[(&str, &Path)]) -> Self {
+        Self::with(&["--login", login], streams)
+    }
+
+    fn with(options: &[&str], streams: &[(&str, &Path)]) -> Self {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
-        let mut arguments = Vec::new();
-        if !login.is_empty() {
-            arguments.extend(["--login".to_owned(), login.to_owned()]);
-        }
+        let mut arguments: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
         arguments.extend(streams.iter().map(|(name, file)| format!("{name}={}", file.display())));
         let mut server = Self { port, arguments, child: None };
         server.run();

@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 """An RTSP server on loopback that serves files as if they were cameras.
 
-usage: rtsp_server.py PORT [--login METHOD:USER:PASSWORD] NAME=FILE...
+usage: rtsp_server.py PORT [--sets-in-sdp] [--login METHOD:USER:PASSWORD] NAME=FILE...
 
+--sets-in-sdp: parameter sets stand in the session's description and never in the stream.
 METHOD is basic or digest. FILE is an .mp4 or .ts with one H.264 or H.265 track; H.265 if its name has `hevc` in it.
 Each client gets the file from its beginning, at its own pace. Prints `ready` when it listens.
 Needs Debian's own Python: python3-gi, gir1.2-gst-rtsp-server-1.0, gstreamer1.0-plugins-{base,good,bad}.
@@ -23,6 +24,11 @@ server = GstRtspServer.RTSPServer.new()
 server.set_address("127.0.0.1")
 server.set_service(port)
 server.set_backlog(64)
+
+# Seconds between parameter sets in the stream: -1 is at each key picture, 0 is never.
+interval = -1
+if arguments and arguments[0] == "--sets-in-sdp":
+    interval, arguments = 0, arguments[1:]
 
 permissions = None
 if arguments and arguments[0] == "--login":
@@ -49,8 +55,8 @@ for argument in arguments:
     demux = "tsdemux" if path.endswith(".ts") else "qtdemux"
     factory = GstRtspServer.RTSPMediaFactory.new()
     factory.set_launch(
-        f"( filesrc location={path} ! {demux} ! {codec}parse config-interval=-1"
-        f" ! rtp{codec}pay name=pay0 pt=96 config-interval=-1 )"
+        f"( filesrc location={path} ! {demux} ! {codec}parse config-interval={interval}"
+        f" ! rtp{codec}pay name=pay0 pt=96 config-interval={interval} )"
     )
     if permissions:
         factory.set_permissions(permissions)

@@ -144,6 +144,8 @@ impl Connection {
                     let mut data = frame.into_data();
                     if !known && Access::of(self.codec, &data, LENGTH_SIZE).is_some_and(|access| access.key) {
                         // The library takes IDR pictures alone for key pictures, and puts parameter sets there only.
+                        // A stream joined at another kind of key picture, or a decoder made anew in the middle of
+                        // one, has no others: those of the session's description may come nowhere else.
                         data.splice(0..0, self.parameter_sets(stream));
                     }
                     if data.len() > MAX_UNIT {
@@ -171,17 +173,17 @@ impl Connection {
 }
 
 impl Connection {
-    /// The parameter sets of H.264 that are in force, as they stand before a picture.
+    /// The parameter sets that are in force, as they stand before a picture: those of the stream or, before it
+    /// has sent any, those of the session's description.
     fn parameter_sets(&self, stream: usize) -> Vec<u8> {
         let parameters = self.demuxed.streams().get(stream).and_then(|stream| stream.parameters());
         let Some(ParametersRef::Video(video)) = parameters else { return Vec::new() };
-        let VideoParametersCodec::H264 { sps, pps } = video.codec_params() else { return Vec::new() };
-        let mut sets = Vec::new();
-        for set in [sps, pps] {
-            sets.extend((set.len() as u32).to_be_bytes());
-            sets.extend_from_slice(set);
-        }
-        sets
+        let sets = match video.codec_params() {
+            VideoParametersCodec::H264 { sps, pps } => vec![sps, pps],
+            VideoParametersCodec::H265 { vps, sps, pps } => vec![vps, sps, pps],
+            _ => Vec::new(),
+        };
+        sets.iter().flat_map(|set| [&(set.len() as u32).to_be_bytes()[..], set].concat()).collect()
     }
 }
 
