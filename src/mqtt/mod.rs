@@ -3,6 +3,7 @@
 //!
 //! Nothing here is durable: [`crate::outbox`] holds every message until the broker has acknowledged it.
 
+pub mod command;
 pub mod envelope;
 mod link;
 mod message;
