@@ -12,6 +12,7 @@ use toml::Spanned;
 
 use crate::detect::Provider;
 use crate::error::{Error, Kind, Result};
+use crate::mqtt::command::Verb;
 use crate::source::usb::PixelFormat;
 
 /// A configuration with the text it was read from, kept so that later errors can point at a line.
@@ -215,6 +216,21 @@ pub struct MqttConfig {
     /// PEM file of the certificate authority that signed the broker's certificate. Needed for `mqtts`.
     #[schemars(with = "Option<PathBuf>")]
     pub ca_file: Option<Spanned<PathBuf>>,
+    /// PEM file of the box's own certificate (and those between it and its authority), for a broker that asks for one.
+    #[schemars(with = "Option<PathBuf>")]
+    pub client_cert_file: Option<Spanned<PathBuf>>,
+    /// PEM file of the key of `client_cert_file`.
+    #[schemars(with = "Option<PathBuf>")]
+    pub client_key_file: Option<Spanned<PathBuf>>,
+    /// Protocols that TLS offers (ALPN), e.g. `["mqtt"]`, for a broker that shares its port. Default none.
+    #[serde(default)]
+    pub alpn: Vec<String>,
+    /// What may be asked of the box on `cmd/{verb}`. Default all but `snapshot`; `[]` for nothing.
+    pub commands: Option<Vec<Verb>>,
+    /// File whose first line is the key that commands must be signed with. Without it, whoever the broker lets
+    /// publish on `cmd/#` may command.
+    #[schemars(with = "Option<PathBuf>")]
+    pub command_key_file: Option<Spanned<PathBuf>>,
 }
 
 /// How much is told, and how often. What is held back is never lost: the next message that fits says how many

@@ -24,14 +24,16 @@ use crate::error::{Error, Kind, Result};
 use crate::evidence::{Evidence, Pictures, Store};
 use crate::mqtt::{self, Report as EventReport, RuntimeRef, Tuning};
 use crate::outbox::{BOX, Message, Outbox};
-use crate::pipeline::{Bell, Capture, Chain, Mailbox, Moment, Pace, Pool, Report, WorkerCamera};
+use crate::pipeline::{Bell, Capture, Chain, Mailbox, Moment, Pace, Pool, Report, Snapshots, WorkerCamera};
 use crate::plan::{CameraPlan, Input, Plan};
 use crate::shutdown::Shutdown;
 use crate::source::Link;
 use crate::web;
 
+mod commander;
 mod shared_throttle;
 
+use commander::BoxCommander;
 pub use shared_throttle::SharedThrottle;
 
 /// Seconds of capture time after which a camera's state is stored although nothing happened. A crash loses at
@@ -143,12 +145,23 @@ impl Daemon {
             .enable_all()
             .build()
             .map_err(|e| Error::new(Kind::System, "cannot start the delivery threads").caused_by(e))?;
+        let snapshots = Snapshots::default();
+        let commander = Arc::new(BoxCommander {
+            plan: plan.clone(),
+            clock: clock.clone(),
+            throttle: throttle.clone(),
+            outbox: outbox.clone(),
+            store: store.clone(),
+            snapshots: snapshots.clone(),
+            shutdown: shutdown.clone(),
+        });
         let context = mqtt::Context {
             plan: plan.clone(),
             model: Some(identity.clone()),
             runtime: runtime_ref.clone(),
             started: clock.now(),
             throttle: Some(throttle.watch()),
+            commander: Some(commander),
             tuning: options.tuning,
         };
         let about = about(&identity, runtime_ref.as_ref());
@@ -162,6 +175,7 @@ impl Daemon {
         let mut captures = Vec::new();
         for (camera, link) in plan.cameras.iter().zip(links) {
             let mut chain = resumed(&plan, camera, (vocabulary.clone(), pictures.clone()), &outbox)?;
+            chain.snapshots = snapshots.clone();
             throttle.reconcile(&chain);
             let start = start_time(&chain, clock.now());
             throttle.ask(&mut chain, start);

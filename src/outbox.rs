@@ -34,9 +34,11 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use tokio::sync::Notify;
 
+use crate::case::CaseId;
 use crate::clock::CaptureTime;
 use crate::error::{Error, Kind, Result};
 
+mod answers;
 mod cases;
 mod message;
 mod rescue;
@@ -379,6 +381,38 @@ impl Outbox {
             schema::set_counter(tx, schema::SESSION, next)?;
             Ok(Ok(next))
         })
+    }
+
+    /// What was answered to the command `id`; `None` when it was not carried out.
+    ///
+    /// # Errors
+    /// [`Kind::Disk`] when the database cannot be read.
+    pub fn answer(&self, id: &str) -> Result<Option<String>> {
+        self.read(|db| answers::find(db, id))
+    }
+
+    /// Whether another command can be remembered at `now`; if not, none may be carried out.
+    ///
+    /// # Errors
+    /// [`Kind::Disk`] when the database cannot be read.
+    pub fn takes_commands(&self, now: CaptureTime) -> Result<bool> {
+        self.read(|db| answers::has_room(db, now.nanos()))
+    }
+
+    /// Notes at `now` what was answered to the command `id`, which is good until `until`.
+    ///
+    /// # Errors
+    /// [`Kind::Disk`] when the database cannot be written.
+    pub fn answered(&self, id: &str, until: CaptureTime, now: CaptureTime, answer: &str) -> Result<()> {
+        self.write(|tx| Ok(Ok(answers::note(tx, id, until.nanos(), now.nanos(), answer)?)))
+    }
+
+    /// The latest event of `case` as it was published; `None` when the case is not listed (any more).
+    ///
+    /// # Errors
+    /// [`Kind::Disk`] when the database cannot be read.
+    pub fn event_of(&self, case: &CaseId) -> Result<Option<String>> {
+        self.read(|db| cases::event(db, case))
     }
 
     /// Resolves when messages were accepted since it last resolved.

@@ -13,6 +13,7 @@ use crate::clock::CaptureTime;
 use crate::config::{Decode, GridProfile, LookAt};
 use crate::detect::{Provider, Setup};
 use crate::evidence::Retention;
+use crate::mqtt::command::Verb;
 use crate::place::{Polygon, Site};
 use crate::rule::{Schedule, SizeLimits};
 use crate::source::usb::UsbCamera;
@@ -96,6 +97,30 @@ pub struct BrokerPlan {
     pub tls_ca: Option<PathBuf>,
     /// User name and the file that holds the password.
     pub login: Option<(String, PathBuf)>,
+    /// The box's own certificate and its key, for a broker that asks for one.
+    pub client: Option<(PathBuf, PathBuf)>,
+    /// Protocols that TLS offers (ALPN), for a broker that shares its port with others.
+    pub alpn: Vec<String>,
+    /// What may be asked of the box.
+    pub commands: Vec<Verb>,
+    /// The file of the key that commands are signed with; `None` takes unsigned ones.
+    pub command_key: Option<PathBuf>,
+}
+
+impl BrokerPlan {
+    /// The broker at `host` and `port`, without TLS and login.
+    pub fn plain(host: impl Into<String>, port: u16) -> Self {
+        Self {
+            host: host.into(),
+            port,
+            tls_ca: None,
+            login: None,
+            client: None,
+            alpn: Vec::new(),
+            commands: Verb::USUAL.to_vec(),
+            command_key: None,
+        }
+    }
 }
 
 /// One camera.

@@ -28,6 +28,7 @@ use crate::detect::{Label, Vocabulary};
 use crate::error::{Error, Kind, Result};
 use crate::plan::CameraPlan;
 
+mod hush;
 mod note;
 mod past;
 mod place;
@@ -38,12 +39,14 @@ mod status;
 mod tally;
 mod verdict;
 
+pub use hush::HushedRule;
 pub use note::{Dispatch, Note, Recurrence, Seen};
 pub use rate::Limits;
 pub use status::{QuietStatus, ThrottleStatus};
 pub use tally::{Reason, Tally};
 pub use verdict::{Verdict, VerdictCounts, VerdictOutcome};
 
+use hush::Hushed;
 use past::{Past, Told};
 use place::Subject;
 use quiet::Quiets;
@@ -72,6 +75,8 @@ struct State {
     past: Past,
     rates: Rates,
     quiets: Quiets,
+    #[serde(default)]
+    hushed: Hushed,
     tallies: Tallies,
     verdicts: VerdictCounts,
 }
@@ -318,7 +323,7 @@ impl Throttle {
 
     /// Why a case of `subject` may not be told at `now`.
     fn blocked(&self, subject: &Subject, now: CaptureTime) -> Option<Reason> {
-        if self.state.quiets.is_quiet(subject, now) {
+        if self.state.quiets.is_quiet(subject, now) || self.state.hushed.is_quiet(subject, now) {
             Some(Reason::Quiet)
         } else if self.state.past.is_cooling(subject, now) {
             Some(Reason::CoolDown)

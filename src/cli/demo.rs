@@ -74,8 +74,7 @@ pub fn run(args: &Args) -> Result<()> {
     let folder = Folder::new(args.dir.as_deref())?;
     let broker = Broker::start()?;
     let address = broker.address();
-    plan.broker =
-        BrokerPlan { host: address.ip().to_string(), port: address.port(), tls_ca: None, login: None };
+    plan.broker = BrokerPlan::plain(address.ip().to_string(), address.port());
     plan.storage = folder.path.join("box");
     plan.web = Some(free_port(args.listen)?);
     introduce(&plan, &detectors.workers[0].identity().name)?;

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 use crate::case::CaseId;
-use crate::case::throttle::{Throttle, ThrottleStatus, Verdict, VerdictOutcome};
+use crate::case::throttle::{HushedRule, Throttle, ThrottleStatus, Verdict, VerdictOutcome};
 use crate::clock::CaptureTime;
 use crate::error::Result;
 use crate::outbox::{BOX, Outbox};
@@ -66,6 +66,23 @@ impl SharedThrottle {
     /// When it cannot be stored; it then goes on.
     pub fn resume(&self, case: &CaseId, at: CaptureTime) -> Result<VerdictOutcome> {
         self.store(at, |throttle| throttle.resume(case))
+    }
+
+    /// Makes `rule` quiet; it is on disk when this returns. `None` when too many rules are quiet already.
+    ///
+    /// # Errors
+    /// When it cannot be stored; it is then not quiet.
+    pub fn hush(&self, rule: HushedRule) -> Result<Option<CaptureTime>> {
+        self.store(rule.since, |throttle| throttle.hush(rule))
+    }
+
+    /// Ends the quiet time of the rule (camera, zone, kind), `at` by the box's own clock; it is on disk when this
+    /// returns.
+    ///
+    /// # Errors
+    /// When it cannot be stored; it then goes on.
+    pub fn unhush(&self, rule: (&str, &str, &str), at: CaptureTime) -> Result<VerdictOutcome> {
+        self.store(at, |throttle| throttle.unhush(rule, at))
     }
 
     fn store<T>(&self, at: CaptureTime, work: impl FnOnce(&mut Throttle) -> T) -> Result<T> {

@@ -93,6 +93,23 @@ impl Shot {
             }
         }
     }
+
+    /// The whole view, without marks and caption. Never fails: what goes wrong becomes [`Evidence::Withheld`] and a
+    /// line in the log.
+    pub fn plain(&self) -> Evidence {
+        let (redacted, redaction) = match &self.outcome {
+            Ok(taken) => taken,
+            Err(reason) => return Evidence::Withheld { reason: reason.clone() },
+        };
+        let fit = (MAX_WIDTH as f32 / redacted.pixels().width() as f32).min(1.0);
+        match encode(Role::Overview, |scale| redacted.scaled(scale * fit)) {
+            Ok(picture) => Evidence::Taken { pictures: vec![picture], redaction: *redaction },
+            Err(error) => {
+                tracing::error!(%error, "No picture: a snapshot could not be encoded.");
+                Evidence::Withheld { reason: error.to_string() }
+            }
+        }
+    }
 }
 
 fn try_take<'a>(

@@ -12,6 +12,7 @@ use rustls::pki_types::pem::PemObject as _;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use super::orders;
 use crate::error::{Error, Kind, Result};
 use crate::plan::{BrokerPlan, Plan};
 
@@ -37,6 +38,9 @@ pub(super) fn options(plan: &Plan, topic: String, will: Vec<u8>, will_delay_s: u
         .set_clean_start(false)
         .set_session_expiry_interval(Some(SESSION_EXPIRY_S))
         .set_connection_timeout(CONNECT_TIMEOUT_S)
+        .set_manual_acks(true)
+        .set_receive_maximum(Some(orders::AT_A_TIME))
+        .set_max_packet_size(Some(orders::MAX_PACKET))
         .set_last_will(LastWill::new(
             topic,
             will,

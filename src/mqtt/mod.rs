@@ -3,18 +3,22 @@
 //!
 //! Nothing here is durable: [`crate::outbox`] holds every message until the broker has acknowledged it.
 
+pub mod answer;
 pub mod command;
 pub mod envelope;
 mod link;
 mod message;
+mod orders;
 pub mod publisher;
 mod report;
 pub mod session;
 mod status;
 pub mod topic;
 
+pub use answer::Answer;
 pub use envelope::CaseEvent;
 pub use message::messages;
+pub use orders::Commander;
 pub use report::{MAX_BYTES, Report};
 pub use session::{Context, Tuning, run};
 pub use status::{HeldBackStatus, QuietNote, RuntimeRef, State, Status};

@@ -12,10 +12,14 @@ use std::time::{Duration, Instant};
 
 use rumqttc::Outgoing;
 use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::{ConnAck, Packet, PubAck, PubAckReason, PublishProperties};
+use rumqttc::v5::mqttbytes::v5::{
+    ConnAck, Packet, PubAck, PubAckReason, Publish, PublishProperties, SubAck, SubscribeReasonCode,
+};
 use rumqttc::v5::{AsyncClient, ConnectionError, Event};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
+use super::command::Verb;
+use super::orders::{self, Commander, Finished, Orders};
 use super::publisher::{Cargo, Publisher, Settled};
 use super::status::{HeldBackStatus, OutboxRef, RuntimeRef, State, Status};
 use super::{link, topic};
@@ -26,6 +30,8 @@ use crate::error::{Error, Kind, Result};
 use crate::outbox::{Backlog, Fate, Offer, Outbox, Refusal, RowId};
 use crate::plan::Plan;
 
+/// How long a broker may take to acknowledge a subscription.
+const SUBSCRIBE_PATIENCE: Duration = Duration::from_secs(10);
 /// Most messages under way at a time: enough to fill a slow link, few enough to repeat.
 const WINDOW: usize = 16;
 
@@ -42,6 +48,8 @@ pub struct Context {
     pub started: CaptureTime,
     /// What the throttle holds back, if there is one.
     pub throttle: Option<watch::Receiver<ThrottleStatus>>,
+    /// Carries out commands; `None` for a box that takes none.
+    pub commander: Option<Arc<dyn Commander>>,
     /// Delays.
     pub tuning: Tuning,
 }
@@ -171,6 +179,32 @@ enum Farewell {
     Done,
 }
 
+/// Whether commands reach the box.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Hears {
+    /// It has not asked for them, or takes none.
+    Nothing,
+    /// It has asked, and waits until then for the broker to say yes.
+    Asked(Instant),
+    /// They do.
+    Commands,
+}
+
+/// What came in and is to be dealt with.
+#[derive(Default)]
+struct News {
+    settled: Vec<Settled>,
+    commands: Vec<Publish>,
+}
+
+/// Resolves when a command is finished; never for a box that takes none.
+async fn finished(receiver: &mut Option<mpsc::UnboundedReceiver<Finished>>) -> Option<Finished> {
+    match receiver {
+        Some(receiver) => receiver.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
 /// One connection: its client, what is under way, what was last said of the box.
 struct Connection<'a> {
     context: &'a Context,
@@ -181,6 +215,8 @@ struct Connection<'a> {
     max_packet: usize,
     session: u64,
     connected: bool,
+    orders: Option<Orders>,
+    hears: Hears,
     told: Option<Status>,
     farewell: Farewell,
 }
@@ -196,7 +232,16 @@ async fn connection(
     let will = json(&status(context, State::Offline, session, None))?;
     let options =
         link::options(&context.plan, topic::status(&context.plan), will, context.tuning.will_delay_s)?;
-    let (client, event_loop) = AsyncClient::new(options, WINDOW + 4);
+    let commander = context.commander.as_ref().filter(|_| !context.plan.broker.commands.is_empty());
+    let (orders, mut done) = match commander {
+        Some(commander) => {
+            let (orders, done) = Orders::new(&context.plan, outbox, commander)?;
+            (Some(orders), Some(done))
+        }
+        None => (None, None),
+    };
+    // With room for the acknowledgements of commands as well.
+    let (client, event_loop) = AsyncClient::new(options, WINDOW + 4 * usize::from(orders::AT_A_TIME));
     let mut driver = link::Driver::start(event_loop);
     let mut c = Connection {
         context,
@@ -206,6 +251,8 @@ async fn connection(
         max_packet: usize::MAX,
         session,
         connected: false,
+        orders,
+        hears: Hears::Nothing,
         told: None,
         farewell: Farewell::NotYet,
     };
@@ -217,7 +264,12 @@ async fn connection(
         let deadline = *stopping.borrow();
         let next_offer = on_disk(outbox, move |outbox| outbox.next_offer(looked)).await?;
         let given_up = deadline.map(|at| at + context.tuning.flush);
-        let wake = [next_offer, deadline, given_up].into_iter().flatten().filter(|at| *at > looked).min();
+        let patience = match c.hears {
+            Hears::Asked(until) => Some(until),
+            Hears::Nothing | Hears::Commands => None,
+        };
+        let wake =
+            [next_offer, deadline, given_up, patience].into_iter().flatten().filter(|at| *at > looked).min();
         let wake = pin!(async {
             match wake {
                 Some(at) => tokio::time::sleep_until(at.into()).await,
@@ -226,13 +278,23 @@ async fn connection(
         });
         tokio::select! {
             event = driver.events.recv() => {
-                let mut settled = Vec::new();
-                c.note(event, &mut settled, last_trouble)?;
+                let mut news = News::default();
+                c.note(event, &mut news, last_trouble)?;
                 // All that has come in meanwhile is settled by one transaction.
                 while let Ok(event) = driver.events.try_recv() {
-                    c.note(Some(event), &mut settled, last_trouble)?;
+                    c.note(Some(event), &mut news, last_trouble)?;
                 }
-                c.settle(settled).await?;
+                c.settle(news.settled).await?;
+                for command in news.commands {
+                    if let Some(orders) = &mut c.orders {
+                        orders.take(command)?;
+                    }
+                }
+            }
+            Some(finished) = finished(&mut done) => {
+                if let Some(orders) = &mut c.orders {
+                    orders.finish(finished);
+                }
             }
             () = outbox.accepted(), if c.connected => {}
             () = wake => {}
@@ -248,7 +310,11 @@ async fn connection(
         if deadline.is_some_and(|at| looked >= at + context.tuning.flush) {
             return Err(Error::new(Kind::Broker, "the broker did not take the farewell in time"));
         }
-        if c.connected {
+        if patience.is_some_and(|until| looked >= until) && matches!(c.hears, Hears::Asked(_)) {
+            return Err(Error::new(Kind::Broker, "the broker does not acknowledge the subscription"));
+        }
+        // Who reads `online` may send a command at once, so it must be heard by then.
+        if c.connected && !matches!(c.hears, Hears::Asked(_)) {
             c.speak(looked, deadline).await?;
         }
     }
@@ -259,7 +325,7 @@ impl Connection<'_> {
     fn note(
         &mut self,
         event: Option<Result<Event, ConnectionError>>,
-        settled: &mut Vec<Settled>,
+        news: &mut News,
         last_trouble: &mut String,
     ) -> Result<()> {
         match event {
@@ -269,6 +335,11 @@ impl Connection<'_> {
                 self.max_packet =
                     limits.and_then(|p| p.max_packet_size).map_or(usize::MAX, |max| max as usize);
                 self.connected = true;
+                if self.orders.is_some() {
+                    let filter = topic::commands(&self.context.plan);
+                    self.client.try_subscribe(filter, QoS::AtLeastOnce).map_err(lost)?;
+                    self.hears = Hears::Asked(Instant::now() + SUBSCRIBE_PATIENCE);
+                }
                 last_trouble.clear();
                 let broker = &self.context.plan.broker;
                 tracing::info!(host = %broker.host, port = broker.port, "Connected to the broker.");
@@ -277,8 +348,16 @@ impl Connection<'_> {
                 self.publisher.sent(packet);
             }
             Some(Ok(Event::Incoming(Packet::PubAck(PubAck { pkid, reason, .. })))) => {
-                settled.push(self.publisher.acknowledged(pkid, reason));
+                news.settled.push(self.publisher.acknowledged(pkid, reason));
             }
+            Some(Ok(Event::Incoming(Packet::SubAck(SubAck { return_codes, .. })))) => {
+                let granted = |code: &SubscribeReasonCode| matches!(code, SubscribeReasonCode::Success(_));
+                self.hears = if return_codes.iter().all(granted) { Hears::Commands } else { Hears::Nothing };
+                if self.hears == Hears::Nothing {
+                    tracing::warn!(?return_codes, "The broker does not let this box hear commands.");
+                }
+            }
+            Some(Ok(Event::Incoming(Packet::Publish(publish)))) => news.commands.push(publish),
             // Reported once the packet is written and flushed.
             Some(Ok(Event::Outgoing(Outgoing::Disconnect))) => self.farewell = Farewell::Done,
             Some(Ok(_)) => {}
@@ -303,8 +382,11 @@ impl Connection<'_> {
                 Settled::Refused(Cargo::Status, reason) => {
                     tracing::warn!(?reason, "The broker refused the status of this box.");
                 }
-                Settled::Delivered(Cargo::Status)
-                | Settled::NobodyListens(Cargo::Status)
+                Settled::Refused(Cargo::Word, reason) => {
+                    tracing::warn!(?reason, "The broker refused the answer to a command.");
+                }
+                Settled::Delivered(Cargo::Status | Cargo::Word)
+                | Settled::NobodyListens(Cargo::Status | Cargo::Word)
                 | Settled::Stale => {}
             }
         }
@@ -361,6 +443,7 @@ impl Connection<'_> {
             // Before anything else, so that a subscriber knows the box when its first case comes.
             self.tell(State::Online).await?;
         }
+        self.answer()?;
         self.offer_due(now).await?;
         let Some(deadline) = deadline else {
             if self.publisher.count() == 0 {
@@ -371,6 +454,29 @@ impl Connection<'_> {
         if self.publisher.count() == 0 || now >= deadline {
             self.tell(State::Stopped).await?;
             self.farewell = Farewell::Said;
+        }
+        Ok(())
+    }
+
+    /// Hands over answers to commands, as far as there is room.
+    fn answer(&mut self) -> Result<()> {
+        while self.publisher.room() > 0 {
+            let Some(word) = self.orders.as_mut().and_then(|orders| orders.next_word(self.max_packet)) else {
+                return Ok(());
+            };
+            self.client
+                .try_publish_with_properties(
+                    word.topic,
+                    QoS::AtLeastOnce,
+                    false,
+                    word.payload,
+                    word.properties,
+                )
+                .map_err(lost)?;
+            self.publisher.hand_over(Cargo::Word);
+            if let Some(command) = word.settles {
+                self.client.try_ack(&command).map_err(lost)?;
+            }
         }
         Ok(())
     }
@@ -415,7 +521,10 @@ impl Connection<'_> {
     /// Publishes the status, retained, unless it was said already.
     async fn tell(&mut self, state: State) -> Result<()> {
         let backlog = on_disk(self.outbox, Outbox::backlog).await?;
-        let status = status(self.context, state, self.session, Some(backlog));
+        let mut status = status(self.context, state, self.session, Some(backlog));
+        if self.hears == Hears::Commands && state == State::Online {
+            status.commands.clone_from(&self.context.plan.broker.commands);
+        }
         if self.told.as_ref() != Some(&status) {
             let properties = PublishProperties {
                 payload_format_indicator: Some(1),
@@ -472,6 +581,7 @@ fn status(context: &Context, state: State, session: u64, backlog: Option<Backlog
             lost_events: backlog.lost.events,
             lost_pictures: backlog.lost.pictures,
         }),
+        commands: Vec::<Verb>::new(),
         throttle: match (&context.throttle, state) {
             // What is held back when the box has gone, nobody can say.
             (_, State::Offline) | (None, _) => None,

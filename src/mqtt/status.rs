@@ -6,8 +6,9 @@ use jiff::tz::TimeZone;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::command::Verb;
 use super::envelope::ModelRef;
-use crate::case::throttle::{QuietStatus, ThrottleStatus};
+use crate::case::throttle::{HushedRule, QuietStatus, ThrottleStatus};
 use crate::detect::RuntimeReport;
 
 /// Most quiet places that a status lists.
@@ -52,6 +53,9 @@ pub struct Status {
     /// More of what waits, and of what was given up; absent when `offline`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outbox: Option<OutboxRef>,
+    /// What may be asked of the box on `cmd/{verb}`; absent when it takes no commands.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub commands: Vec<Verb>,
     /// What the box holds back; unknown, thus absent, when `offline`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub throttle: Option<HeldBackStatus>,
@@ -88,6 +92,28 @@ pub struct HeldBackStatus {
     /// How many more there are.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub quiet_left_out: u64,
+    /// Rules that a command has made quiet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quiet_rules: Vec<QuietRuleNote>,
+}
+
+/// A rule that a command has made quiet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct QuietRuleNote {
+    /// Its camera.
+    pub camera: String,
+    /// Its zone.
+    pub zone: String,
+    /// Its kind.
+    pub kind: String,
+    /// Why.
+    pub reason: String,
+    /// Since when.
+    #[schemars(extend("format" = "date-time"))]
+    pub since: String,
+    /// Until when.
+    #[schemars(extend("format" = "date-time"))]
+    pub until: String,
 }
 
 fn is_zero(n: &u64) -> bool {
@@ -140,11 +166,20 @@ impl HeldBackStatus {
             until: quiet.until.rfc3339(zone),
             held_back: quiet.held_back,
         };
+        let rule = |rule: &HushedRule| QuietRuleNote {
+            camera: rule.camera.clone(),
+            zone: rule.zone.clone(),
+            kind: rule.kind.clone(),
+            reason: rule.reason.clone(),
+            since: rule.since.rfc3339(zone),
+            until: rule.until.rfc3339(zone),
+        };
         Self {
             held_back: status.held_back.len() as u64,
             untold: status.untold.iter().map(|tally| u64::from(tally.number())).sum(),
             quiet: quiet.into_iter().map(note).collect(),
             quiet_left_out: left_out,
+            quiet_rules: status.hushed.iter().map(rule).collect(),
         }
     }
 }

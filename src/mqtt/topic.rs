@@ -23,6 +23,21 @@ pub fn status(plan: &Plan) -> String {
     format!("{}/status", root(plan))
 }
 
+/// The filter of what may be asked of the box.
+pub fn commands(plan: &Plan) -> String {
+    format!("{}/cmd/+", root(plan))
+}
+
+/// Where the box answers a command of `verb`; `unknown` for one that there is not.
+pub fn answer(plan: &Plan, verb: &str) -> String {
+    format!("{}/cmd/{verb}/ack", root(plan))
+}
+
+/// Where the box sends a picture of what `camera` sees, when asked.
+pub fn snapshot(plan: &Plan, camera: &str) -> String {
+    format!("{}/camera/{camera}/snapshot", root(plan))
+}
+
 /// Where the cases of kind `slug` in `grid` are told; never retained, as a late subscriber would open closed
 /// cases again.
 pub fn case(plan: &Plan, grid: &GridId, slug: &str) -> String {

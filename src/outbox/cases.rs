@@ -1,9 +1,10 @@
 //! The latest word on each case, for the page. Written in the transaction that queues the message, so the page
 //! and the broker are told the same.
 
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::message::{Matter, Message};
+use crate::case::CaseId;
 
 /// Cases that are kept for the page; the oldest go first.
 const MAX_CASES: i64 = 1000;
@@ -69,6 +70,13 @@ pub(super) fn latest(db: &Connection, limit: usize) -> rusqlite::Result<Vec<Case
             Ok(CaseRecord { id, event, pictures })
         })
         .collect()
+}
+
+/// The latest event of `case`.
+pub(super) fn event(db: &Connection, case: &CaseId) -> rusqlite::Result<Option<String>> {
+    db.prepare_cached("SELECT event FROM cases WHERE case_id = ?1")?
+        .query_row([case.as_str()], |row| row.get(0))
+        .optional()
 }
 
 /// Whether `file` is a picture of a listed case.

@@ -18,13 +18,16 @@ use crate::error::{Error, Result};
 /// What is added to a number of which it is not sure that it is the last one given out.
 const SKIP: i64 = 10_000;
 /// Tables that are taken over, in the order that their references ask for, with their key.
-const TABLES: [(&str, &str); 5] = [
+const TABLES: [(&str, &str); 6] = [
     ("counter", "name"),
     ("core_state", "camera"),
     ("outbox", "id"),
     ("cases", "number"),
     ("pictures", "file"),
+    ("command", "id"),
 ];
+/// The version of the file in which the last of them came.
+const COMMANDS_SINCE: usize = 3;
 
 /// What had to be mended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,7 +111,8 @@ fn take_over(from: &Path, to: &Path, what: String) -> rusqlite::Result<Damage> {
     let steps = if version == 0 { schema::steps_to(usize::MAX) } else { schema::steps_to(version) };
     schema::migrate(&mut new, steps)?;
     let mut damage = Damage { moved_to: from.to_owned(), what, messages: 0, cameras: 0, incomplete: false };
-    for (table, key) in TABLES {
+    let older = usize::from(steps.len() < COMMANDS_SINCE);
+    for (table, key) in TABLES.into_iter().take(TABLES.len() - older) {
         let (rows, whole) = copy(&old, &mut new, table, key)?;
         damage.incomplete |= !whole;
         match table {

@@ -65,6 +65,11 @@ const MIGRATIONS: &[&str] = &[
     ALTER TABLE cases ADD COLUMN resolved INTEGER NOT NULL DEFAULT 0;   -- its latest event is that it cleared
     UPDATE cases SET resolved = instr(event, '\"cn.patrol.case.cleared.v1\"') > 0;
 ",
+    "
+    -- Commands that were carried out and may still come again.
+    CREATE TABLE command (id TEXT PRIMARY KEY, until INTEGER NOT NULL, answer TEXT NOT NULL) WITHOUT ROWID;
+    CREATE INDEX command_until ON command (until);
+",
 ];
 
 /// Sets up the connection and brings the file to the newest version.

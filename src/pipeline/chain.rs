@@ -2,6 +2,7 @@
 
 use jiff::tz::TimeZone;
 
+use super::snapshot::{Snapshot, Snapshots};
 use super::views::Views;
 use crate::case::throttle::Wanted;
 use crate::case::{Change, Happening};
@@ -41,6 +42,8 @@ pub struct Chain {
     happenings: Vec<Happening>,
     wanted: Vec<Wanted>,
     looks: u64,
+    /// Who waits for a picture of this camera.
+    pub snapshots: Snapshots,
 }
 
 impl Chain {
@@ -59,6 +62,7 @@ impl Chain {
             happenings: Vec::new(),
             wanted: Vec::new(),
             looks: 0,
+            snapshots: Snapshots::default(),
         }
     }
 
@@ -140,14 +144,15 @@ impl Chain {
         Ok(true)
     }
 
-    /// Whether the last look changed anything that is not proved yet.
+    /// Whether the last look changed anything that is not proved yet, or somebody waits for a picture of it.
     pub fn has_news(&self) -> bool {
-        !self.happenings.is_empty()
+        !self.happenings.is_empty() || self.snapshots.are_wanted(&self.camera.id)
     }
 
     /// Adds what the last look changed to `reports`, with pictures out of `frame`, the one it was at. To hide what
     /// is private takes many times as long as a look.
     pub fn prove(&mut self, frame: &Frame, detector: &mut dyn Detector, reports: &mut Vec<Report>) {
+        self.give_snapshots(frame, detector);
         if self.happenings.is_empty() {
             return;
         }
@@ -158,6 +163,22 @@ impl Chain {
             reports.push(Report { happening: happening.clone(), evidence });
         }
         self.happenings.clear();
+    }
+
+    /// Takes the picture that somebody waits for.
+    fn give_snapshots(&self, frame: &Frame, detector: &mut dyn Detector) {
+        let waiting = self.snapshots.waiting(&self.camera.id);
+        if waiting.is_empty() {
+            return;
+        }
+        let cases = self.judge.open_cases().map(|case| case.objects.as_slice());
+        let seen = std::iter::once(self.detections.as_slice()).chain(cases);
+        let shot = self.pictures.shot(frame, seen, self.judge.vocabulary(), detector);
+        let snapshot = Snapshot { at: frame.captured, evidence: shot.plain() };
+        for waiter in waiting {
+            // One that has given up waiting is gone.
+            let _ = waiter.try_send(snapshot.clone());
+        }
     }
 
     /// `frame`, redacted for the pictures of all that happened on it.

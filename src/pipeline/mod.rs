@@ -12,6 +12,7 @@ mod mailbox;
 mod pin;
 mod pool;
 mod proofs;
+mod snapshot;
 mod views;
 
 pub use bell::Bell;
@@ -19,3 +20,4 @@ pub use capture::{Capture, Pace};
 pub use chain::{Chain, Report};
 pub use mailbox::Mailbox;
 pub use pool::{Moment, Pool, WorkerCamera};
+pub use snapshot::{Snapshot, Snapshots};

@@ -4,6 +4,7 @@ use super::BrokerPlan;
 use super::build::existing;
 use crate::config::ConfigFile;
 use crate::error::Result;
+use crate::mqtt::command::Verb;
 
 /// Where the configuration does not name a broker.
 const DEFAULT_URL: &str = "mqtt://127.0.0.1:1883";
@@ -60,5 +61,46 @@ pub(super) fn plan(file: &ConfigFile) -> Result<BrokerPlan> {
             return Err(file.fault("mqtt.password_file", path.span(), "is set without mqtt.username"));
         }
     };
-    Ok(BrokerPlan { host: host.to_owned(), port, tls_ca, login })
+    let client = match (&mqtt.client_cert_file, &mqtt.client_key_file) {
+        (Some(certificate), Some(key)) if tls => Some((
+            existing(file, "mqtt.client_cert_file", certificate)?,
+            existing(file, "mqtt.client_key_file", key)?,
+        )),
+        (Some(path), Some(_)) => {
+            let what = "is set, but mqtt.url does not start with mqtts://";
+            return Err(file.fault("mqtt.client_cert_file", path.span(), what));
+        }
+        (Some(path), None) => {
+            return Err(file.fault(
+                "mqtt.client_cert_file",
+                path.span(),
+                "is set without mqtt.client_key_file",
+            ));
+        }
+        (None, Some(path)) => {
+            return Err(file.fault(
+                "mqtt.client_key_file",
+                path.span(),
+                "is set without mqtt.client_cert_file",
+            ));
+        }
+        (None, None) => None,
+    };
+    // RFC 7301, section 3.1.
+    if mqtt.alpn.iter().any(|name| name.is_empty() || name.len() > 255) {
+        return Err(fault("a name in mqtt.alpn has not 1 to 255 bytes"));
+    }
+    if !tls && !mqtt.alpn.is_empty() {
+        return Err(fault("mqtt.alpn is set, but the address does not start with mqtts://"));
+    }
+    let mut commands = mqtt.commands.clone().unwrap_or_else(|| Verb::USUAL.to_vec());
+    commands.sort_unstable();
+    commands.dedup();
+    let command_key = mqtt
+        .command_key_file
+        .as_ref()
+        .map(|path| existing(file, "mqtt.command_key_file", path))
+        .transpose()?;
+    let alpn = mqtt.alpn.clone();
+    Ok(BrokerPlan { host: host.to_owned(), port, tls_ca, login, client, alpn, commands, command_key })
 }

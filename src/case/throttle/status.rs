@@ -3,7 +3,7 @@
 use super::standing::State;
 use super::tally::Tally;
 use super::verdict::VerdictCounts;
-use super::{Reason, Throttle};
+use super::{HushedRule, Reason, Throttle};
 use crate::case::CaseId;
 use crate::clock::CaptureTime;
 use crate::detect::BBox;
@@ -20,6 +20,8 @@ pub struct ThrottleStatus {
     pub untold: Vec<Tally>,
     /// Places that are quiet.
     pub quiet: Vec<QuietStatus>,
+    /// Rules that a person has made quiet.
+    pub hushed: Vec<HushedRule>,
     /// Verdicts so far.
     pub verdicts: VerdictCounts,
 }
@@ -64,6 +66,7 @@ impl Throttle {
             held_back: state.standing.iter().filter_map(held).collect(),
             untold: state.tallies.waiting().to_vec(),
             quiet: state.quiets.active(state.now.max(at)).map(QuietStatus::of).collect(),
+            hushed: state.hushed.active(state.now.max(at)).cloned().collect(),
             verdicts: state.verdicts,
         }
     }

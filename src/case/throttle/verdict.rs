@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Throttle;
+use super::{HushedRule, Throttle};
 use crate::case::CaseId;
 use crate::clock::CaptureTime;
 
@@ -91,6 +91,21 @@ impl Throttle {
         let Some((place, _)) = self.state.past.find(case) else { return VerdictOutcome::Unknown };
         let place = place.clone();
         if self.state.quiets.lift(&place, self.state.now) {
+            VerdictOutcome::Resumed
+        } else {
+            VerdictOutcome::Noted
+        }
+    }
+
+    /// Makes `rule` quiet from its `since` to its `until`, for a day at most: its cases are held back as those of a
+    /// rejected place are. Returns until when; `None` when too many rules are quiet already.
+    pub fn hush(&mut self, rule: HushedRule) -> Option<CaptureTime> {
+        self.state.hushed.add(HushedRule { since: self.state.now.max(rule.since), ..rule })
+    }
+
+    /// Ends the quiet time of the rule (camera, zone, kind) that [`Throttle::hush`] began.
+    pub fn unhush(&mut self, rule: (&str, &str, &str), at: CaptureTime) -> VerdictOutcome {
+        if self.state.hushed.lift(rule, self.state.now.max(at)) {
             VerdictOutcome::Resumed
         } else {
             VerdictOutcome::Noted
