@@ -3,18 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{ConnectReturnCode, LastWill, LastWillProperties};
+use rumqttc::v5::mqttbytes::{Error as Malformed, QoS};
 use rumqttc::v5::{ConnectionError, Event, EventLoop, MqttOptions, StateError, TlsError};
 use rumqttc::{TlsConfiguration, Transport};
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::orders;
 use crate::error::{Error, Kind, Result};
 use crate::plan::{BrokerPlan, Plan};
+use crate::text_file;
 
 /// Keep-alive; short enough for the address translation of mobile networks.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
@@ -22,6 +23,9 @@ const KEEP_ALIVE: Duration = Duration::from_secs(30);
 const SESSION_EXPIRY_S: u32 = 3600;
 /// Seconds until an attempt to connect counts as failed.
 const CONNECT_TIMEOUT_S: u64 = 10;
+
+/// Largest password file, in bytes.
+const MAX_PASSWORD: u64 = 1024;
 
 /// Connect options with `will` as the retained last word on `topic`, `will_delay_s` after the connection is
 /// lost.
@@ -50,7 +54,7 @@ pub(super) fn options(plan: &Plan, topic: String, will: Vec<u8>, will_delay_s: u
         ));
     if let Some((user, file)) = &broker.login {
         // Read at each attempt, so a changed password needs no restart.
-        let text = std::fs::read_to_string(file).map_err(|e| {
+        let text = text_file::read(file, MAX_PASSWORD).map_err(|e| {
             Error::new(Kind::Config, format!("cannot read the password file {}", file.display()))
                 .help("make it readable for this user, or change mqtt.password_file")
                 .caused_by(e)
@@ -92,59 +96,151 @@ fn tls(broker: &BrokerPlan) -> Result<Option<Transport>> {
     if roots.is_empty() {
         return Err(fault("there is no certificate in"));
     }
+    let fault_of_key = |file: &std::path::Path| {
+        Error::new(Kind::Config, format!("cannot use the client certificate or key {}", file.display())).help(
+            "mqtt.client_cert_file must be the box's certificate in PEM and mqtt.client_key_file its key",
+        )
+    };
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|e| Error::new(Kind::System, "cannot set up TLS").caused_by(e))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+        .with_root_certificates(roots);
+    let mut config = match &broker.client {
+        None => config.with_no_client_auth(),
+        Some((certificate, key)) => {
+            let chain = CertificateDer::pem_file_iter(certificate)
+                .and_then(Iterator::collect::<std::result::Result<Vec<_>, _>>)
+                .map_err(|e| fault_of_key(certificate).caused_by(e))?;
+            let key_der = PrivateKeyDer::from_pem_file(key).map_err(|e| fault_of_key(key).caused_by(e))?;
+            config
+                .with_client_auth_cert(chain, key_der)
+                .map_err(|e| fault_of_key(certificate).caused_by(e))?
+        }
+    };
+    config.alpn_protocols = broker.alpn.iter().map(|name| name.clone().into_bytes()).collect();
     Ok(Some(Transport::tls_with_config(TlsConfiguration::Rustls(Arc::new(config)))))
 }
 
-/// What is wrong with the connection, in words that tell the cases apart and hold no secret.
+/// What is wrong with the connection, in words that tell the cases apart and hold no secret. What only a person can
+/// put right is a [`Kind::Config`], so that it is not tried every second.
 pub(super) fn explain(broker: &BrokerPlan, error: &ConnectionError) -> Error {
     let at = format!("{}:{}", broker.host, broker.port);
-    let (message, help) = match error {
-        ConnectionError::ConnectionRefused(
-            ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized,
-        )
-        | ConnectionError::MqttState(StateError::ConnFail {
-            reason: ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized,
-        }) => (
-            format!("the broker at {at} refused the login"),
-            "check mqtt.username, the first line of mqtt.password_file and the broker's rules for this box",
-        ),
+    if let Some(fault) = tls_fault(error) {
+        return explain_tls(&at, fault);
+    }
+    let (kind, message, help) = match error {
         ConnectionError::ConnectionRefused(code)
-        | ConnectionError::MqttState(StateError::ConnFail { reason: code }) => (
-            format!("the broker at {at} refused the connection: {code:?}"),
-            "see the broker's log; it must speak MQTT 5",
-        ),
-        ConnectionError::Tls(TlsError::Io(e)) => (
-            format!("no TLS connection to the broker at {at}: {e}"),
-            "mqtt.ca_file must belong to the authority that signed the broker's certificate, and the certificate must bear the host name in mqtt.url",
-        ),
+        | ConnectionError::MqttState(StateError::ConnFail { reason: code }) => match code {
+            ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized => (
+                Kind::Config,
+                format!("the broker at {at} refused the login"),
+                "check mqtt.username, the first line of mqtt.password_file and the broker's rules for this box",
+            ),
+            ConnectReturnCode::UnsupportedProtocolVersion => old_broker(&at),
+            code => (
+                Kind::Broker,
+                format!("the broker at {at} refused the connection: {code:?}"),
+                "see the broker's log",
+            ),
+        },
+        // MQTT 3.1.1, section 3.2.2.3: code 1 of a broker that does not know version 5.
+        ConnectionError::MqttState(StateError::Deserialization(
+            Malformed::InvalidConnectReturnCode(1) | Malformed::MalformedPacket,
+        )) => old_broker(&at),
         ConnectionError::Tls(e) => (
+            Kind::Broker,
             format!("no TLS connection to the broker at {at}: {e}"),
-            "use a host name that the broker's certificate bears in mqtt.url",
+            "check that the port of mqtt.url is the broker's TLS port",
         ),
         ConnectionError::Io(e) => (
+            Kind::Broker,
             format!("cannot connect to the broker at {at}: {e}"),
             "check that the broker runs and mqtt.url is right; cases are kept until it can be reached",
         ),
         ConnectionError::Timeout(_) => (
+            Kind::Broker,
             format!("the broker at {at} does not answer"),
             "check the network and mqtt.url; cases are kept until it can be reached",
         ),
         ConnectionError::MqttState(StateError::ServerDisconnect { reason_code, .. }) => (
+            Kind::Broker,
             format!("the broker at {at} ended the connection: {reason_code:?}"),
             "SessionTakenOver means that another box has the same edge.box name",
         ),
         other => (
+            Kind::Broker,
             format!("lost the connection to the broker at {at}: {other}"),
             "check the network; cases are kept until the broker can be reached",
         ),
     };
-    Error::new(Kind::Broker, message).help(help)
+    Error::new(kind, message).help(help)
+}
+
+/// A broker without MQTT 5. There is no way back to 3.1.1: it cannot say that nobody subscribes, or why it refuses,
+/// so a case could be taken for delivered that nobody has.
+fn old_broker(at: &str) -> (Kind, String, &'static str) {
+    (
+        Kind::Config,
+        format!("the broker at {at} does not speak MQTT 5 (unsupported protocol version)"),
+        "use a broker with MQTT 5, such as mosquitto 2; with 3.1.1 a broker cannot say that nobody took a case",
+    )
+}
+
+/// What TLS has found wrong, wherever the library hides it.
+fn tls_fault(error: &ConnectionError) -> Option<&rustls::Error> {
+    let io = match error {
+        ConnectionError::Tls(TlsError::TLS(fault)) => return Some(fault),
+        ConnectionError::Tls(TlsError::Io(io))
+        | ConnectionError::Io(io)
+        | ConnectionError::MqttState(StateError::Io(io) | StateError::Deserialization(Malformed::Io(io))) => {
+            io
+        }
+        _ => return None,
+    };
+    io.get_ref()?.downcast_ref()
+}
+
+fn explain_tls(at: &str, fault: &rustls::Error) -> Error {
+    use rustls::{AlertDescription as Alert, CertificateError as Certificate, Error as Fault};
+    let (message, help) = match fault {
+        Fault::InvalidCertificate(Certificate::UnknownIssuer | Certificate::BadSignature) => (
+            format!("the certificate of the broker at {at} was not signed by the authority in mqtt.ca_file"),
+            "set mqtt.ca_file to the PEM file of the authority that signed the broker's certificate",
+        ),
+        Fault::InvalidCertificate(Certificate::Expired | Certificate::ExpiredContext { .. }) => (
+            format!("the certificate of the broker at {at} has expired"),
+            "renew the broker's certificate; if it has not expired, the clock of this box is wrong",
+        ),
+        Fault::InvalidCertificate(Certificate::NotValidYet | Certificate::NotValidYetContext { .. }) => (
+            format!("the certificate of the broker at {at} is not valid yet"),
+            "set the clock of this box, or see from when the certificate is valid",
+        ),
+        Fault::InvalidCertificate(
+            Certificate::NotValidForName | Certificate::NotValidForNameContext { .. },
+        ) => (
+            format!("the certificate of the broker at {at} is for another host name"),
+            "use a host name that the broker's certificate bears in mqtt.url",
+        ),
+        Fault::AlertReceived(
+            Alert::CertificateRequired
+            | Alert::BadCertificate
+            | Alert::UnsupportedCertificate
+            | Alert::CertificateRevoked
+            | Alert::CertificateExpired
+            | Alert::CertificateUnknown
+            | Alert::UnknownCA
+            | Alert::AccessDenied,
+        ) => (
+            format!("the broker at {at} does not accept the certificate of this box: {fault}"),
+            "set mqtt.client_cert_file and mqtt.client_key_file to a certificate that the broker's authority signed",
+        ),
+        other => (
+            format!("no TLS connection to the broker at {at}: {other}"),
+            "check that the port of mqtt.url is the broker's TLS port and what its log says",
+        ),
+    };
+    Error::new(Kind::Config, message).help(help)
 }
 
 /// The task that polls the library's event loop; gone with the connection. The loop may not be interrupted in the

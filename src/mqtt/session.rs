@@ -126,6 +126,11 @@ async fn keep_connected(context: &Context, outbox: &Arc<Outbox>, mut stopping: S
         if began.elapsed() > longest {
             wait = shortest;
         }
+        if trouble.kind() == Kind::Config {
+            // A wrong password or certificate stays wrong until a person sees to it; a broker that counts failures
+            // would lock the box out.
+            wait = longest;
+        }
         tokio::select! {
             () = tokio::time::sleep(jittered(wait)) => {}
             // A stop cuts the wait short once, for a last attempt.
