@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema};
 
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
-use crate::mqtt::{CaseEvent, Status};
+use crate::mqtt::{Answer, CaseEvent, Status};
 
 /// Print a JSON Schema (draft 2020-12).
 #[derive(Clone, Debug, clap::Args)]
@@ -26,6 +26,8 @@ pub enum Subject {
     Event,
     /// The retained status of a box.
     Status,
+    /// What a box answers to a command.
+    Answer,
 }
 
 /// The schema of `subject`.
@@ -34,6 +36,7 @@ pub fn of(subject: Subject) -> Schema {
         // What may be left out when reading, and what is always there when writing, differ.
         Subject::Config => generate::<Config>(SchemaSettings::draft2020_12()),
         Subject::Event => generate::<CaseEvent>(SchemaSettings::draft2020_12().for_serialize()),
+        Subject::Answer => generate::<Answer>(SchemaSettings::draft2020_12().for_serialize()),
         Subject::Status => generate::<Status>(SchemaSettings::draft2020_12().for_serialize()),
     }
 }

@@ -2,9 +2,12 @@
 //! This file holds what its tests share.
 
 mod broker;
+mod chaos;
+mod command;
 mod demo_broker;
 mod event;
 mod page;
+mod trouble;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -76,7 +79,7 @@ fn plan(port: u16) -> Plan {
         pin: false,
         redaction: None,
         limits: Default::default(),
-        broker: BrokerPlan { host: "127.0.0.1".to_owned(), port, tls_ca: None, login: None },
+        broker: BrokerPlan::plain("127.0.0.1", port),
         storage: PathBuf::new(),
         outbox_bytes: gridpatrol::outbox::DEFAULT_QUOTA,
         retention: Default::default(),
@@ -232,6 +235,7 @@ fn context(plan: &Plan) -> Context {
         runtime: None,
         started: at(-60.0),
         throttle: None,
+        commander: None,
         tuning,
     }
 }
@@ -239,6 +243,8 @@ fn context(plan: &Plan) -> Context {
 /// The daemon's side: an outbox and a session in a runtime of its own.
 struct Box1 {
     plan: Plan,
+    tuning: Tuning,
+    commander: Option<Arc<dyn mqtt::Commander>>,
     outbox: Arc<Outbox>,
     runtime: Option<tokio::runtime::Runtime>,
     stop: Option<oneshot::Sender<()>>,
@@ -248,11 +254,13 @@ struct Box1 {
 impl Box1 {
     fn new(plan: Plan) -> Self {
         let outbox = Arc::new(Outbox::in_memory().unwrap());
-        Self { plan, outbox, runtime: None, stop: None, session: None }
+        let Context { tuning, .. } = context(&plan);
+        Self { plan, tuning, commander: None, outbox, runtime: None, stop: None, session: None }
     }
 
     fn connect(&mut self) {
-        let context = context(&self.plan);
+        let (tuning, commander) = (self.tuning, self.commander.clone());
+        let context = Context { tuning, commander, ..context(&self.plan) };
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let (stop, stopped) = oneshot::channel();

@@ -12,11 +12,40 @@ use tempfile::TempDir;
 /// How long anything may take before a test fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
+/// A certificate authority.
+pub(crate) struct Authority {
+    issuer: rcgen::Issuer<'static, rcgen::KeyPair>,
+    pub(crate) pem: String,
+}
+
+impl Authority {
+    pub(crate) fn new() -> Self {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut ca = rcgen::CertificateParams::new(Vec::new()).unwrap();
+        // Two certificates of one name would look like one that signed itself.
+        ca.distinguished_name.push(rcgen::DnType::CommonName, "the test's authority");
+        ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let pem = ca.self_signed(&key).unwrap().pem();
+        Self { issuer: rcgen::Issuer::new(ca, key), pem }
+    }
+
+    /// A certificate for `name` that ends with the year `until`, and its key, both in PEM.
+    pub(crate) fn sign(&self, name: &str, until: i32) -> (String, String) {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+        params.not_after = rcgen::date_time_ymd(until, 12, 31);
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        (certificate.pem(), key.serialize_pem())
+    }
+}
+
 /// A broker without persistence; killed on drop.
 pub(crate) struct Mosquitto {
     folder: TempDir,
     port: u16,
     child: Option<Child>,
+    /// What its configuration says of TLS and passwords.
+    pub(crate) tls_settings: String,
     /// How its clients have to connect.
     pub(crate) client_args: Vec<String>,
 }
@@ -26,7 +55,8 @@ impl Mosquitto {
     pub(crate) fn prepare(settings: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
-        let mosquitto = Self { folder, port, child: None, client_args: Vec::new() };
+        let mosquitto =
+            Self { folder, port, child: None, tls_settings: String::new(), client_args: Vec::new() };
         mosquitto.configure(settings);
         mosquitto
     }
@@ -40,41 +70,60 @@ impl Mosquitto {
 
     /// A broker, not running yet, that wants TLS and the password of `box-1`, and how a box is to reach it.
     pub(crate) fn with_tls_and_password() -> (Self, BrokerPlan) {
-        let ca_key = rcgen::KeyPair::generate().unwrap();
-        let mut ca = rcgen::CertificateParams::new(Vec::new()).unwrap();
-        // Two certificates of one name would look like one that signed itself.
-        ca.distinguished_name.push(rcgen::DnType::CommonName, "the test's authority");
-        ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-        let ca_pem = ca.self_signed(&ca_key).unwrap().pem();
-        let issuer = rcgen::Issuer::new(ca, ca_key);
-        let key = rcgen::KeyPair::generate().unwrap();
-        let server = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-        let server = server.signed_by(&key, &issuer).unwrap();
+        Self::with_certificate(&Authority::new(), "localhost", 2050)
+    }
 
+    /// The same with a certificate for `name` that `authority` signed and that ends with the year `until`.
+    pub(crate) fn with_certificate(authority: &Authority, name: &str, until: i32) -> (Self, BrokerPlan) {
+        let (certificate, key) = authority.sign(name, until);
         let mut broker = Self::prepare("");
-        let certificate = broker.file("server.pem", &server.pem());
-        let key = broker.file("server.key", &key.serialize_pem());
-        let ca = broker.file("ca.pem", &ca_pem);
+        let certificate = broker.file("server.pem", &certificate);
+        let key = broker.file("server.key", &key);
+        let ca = broker.file("ca.pem", &authority.pem);
         let password = broker.file("password", "secret\n");
-        let users = broker.file("users", "box-1:secret\n");
+        let users = broker.file("users", "box-1:secret\nplatform:secret\n");
         assert!(Command::new("mosquitto_passwd").args(["-U", &users]).status().unwrap().success());
-        broker.configure(&format!(
-            "certfile {certificate}\nkeyfile {key}\nallow_anonymous false\npassword_file {users}\n"
-        ));
-        broker.client_args = ["--cafile", &ca, "-u", "box-1", "-P", "secret"].map(str::to_owned).to_vec();
+        broker.tls_settings =
+            format!("certfile {certificate}\nkeyfile {key}\nallow_anonymous false\npassword_file {users}\n");
+        broker.configure(&broker.tls_settings);
+        broker.client_args = ["--cafile", &ca, "-u", "platform", "-P", "secret"].map(str::to_owned).to_vec();
         let plan = BrokerPlan {
-            host: "localhost".to_owned(),
-            port: broker.port,
             tls_ca: Some(ca.into()),
             login: Some(("box-1".to_owned(), password.into())),
+            ..BrokerPlan::plain("localhost", broker.port)
         };
         (broker, plan)
+    }
+
+    /// Sends `payload` to `topic` as a request, and returns the answers on `answers` (topic, correlation data, JSON).
+    pub(crate) fn ask(
+        &self,
+        topic: &str,
+        answers: &str,
+        payload: &str,
+        more: &[&str],
+    ) -> (String, serde_json::Value) {
+        let output = Command::new(program("mosquitto_rr"))
+            .args(["-h", "localhost", "-p", &self.port.to_string(), "-q", "1", "-W", "40"])
+            .args(&self.client_args)
+            .args(["-t", topic, "-e", answers, "-m", payload, "-F", "%t\\t%D\\t%p"])
+            .args(["-D", "publish", "correlation-data", "c-17"])
+            .args(more)
+            .output();
+        let text = String::from_utf8(output.unwrap().stdout).unwrap();
+        let mut fields = text.trim_end().splitn(3, '\t');
+        let mut field =
+            || fields.next().unwrap_or_else(|| panic!("no answer to {payload} on {topic}: {text:?}"));
+        let (on, correlation, json) = (field(), field(), field());
+        assert_eq!(on, answers);
+        (correlation.to_owned(), serde_json::from_str(json).unwrap())
     }
 
     /// Replaces the further lines of the configuration; holds from the next [`Self::run`].
     pub(crate) fn configure(&self, settings: &str) {
         // As root it would change to a user that cannot read the temporary folder.
-        let text = format!("listener {} 127.0.0.1\nuser root\npersistence false\n{settings}", self.port);
+        let kept = if settings.contains("persistence ") { "" } else { "persistence false\n" };
+        let text = format!("listener {} 127.0.0.1\nuser root\n{kept}{settings}", self.port);
         std::fs::write(self.folder.path().join("mosquitto.conf"), text).unwrap();
     }
 
@@ -106,6 +155,17 @@ impl Mosquitto {
     pub(crate) fn freeze(&self) {
         let pid = self.child.as_ref().unwrap().id().to_string();
         assert!(Command::new("kill").args(["-STOP", &pid]).status().unwrap().success());
+    }
+
+    /// Lets it run on.
+    pub(crate) fn thaw(&self) {
+        let pid = self.child.as_ref().unwrap().id().to_string();
+        assert!(Command::new("kill").args(["-CONT", &pid]).status().unwrap().success());
+    }
+
+    /// The folder that its files are in.
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self.folder.path()
     }
 
     /// Kills it, as a power cut would, and waits until it is gone.
