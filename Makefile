@@ -9,10 +9,12 @@ ARGS ?=
 CASES_SEEDS ?= 200
 # How long `make soak` runs.
 SOAK_MINUTES ?= 30
+# How many faults `make chaos` makes.
+CHAOS_CYCLES ?= 200
 
 say = @printf '\n== %s\n'
 
-.PHONY: help setup test-setup openvino arm64 demo build test fmt lint deny doc unit soak camera-vm bench cases calibrate-check clean
+.PHONY: help setup test-setup openvino arm64 demo build test fmt lint deny doc unit soak camera-vm chaos backlog bench cases calibrate-check clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | awk -F'\t' '{ printf "make %-16s %s\n", $$1, $$2 }'
@@ -59,6 +61,14 @@ unit: test-setup ## Run the tests alone
 soak: test-setup ## Eight cameras through kills and freezes, half an hour (SOAK_MINUTES=30)
 	$(say) 'Soak'
 	SOAK_MINUTES=$(SOAK_MINUTES) cargo test --locked --test main cameras::soak -- --ignored --nocapture
+
+chaos: test-setup ## Two hundred faults between the box and a real broker; counts what is lost (CHAOS_CYCLES=200)
+	$(say) 'Chaos'
+	CHAOS_CYCLES=$(CHAOS_CYCLES) cargo test --locked --test main delivery::chaos::nothing_accepted_is_lost_through_two -- --ignored --nocapture
+
+backlog: test-setup ## Work off 100,000 queued events on a real broker; minutes
+	$(say) 'Backlog'
+	cargo test --locked --test main delivery::backlog -- --ignored --nocapture
 
 camera-vm: test-setup ## USB capture against a real driver: a virtual camera under qemu, stalled and unplugged
 	$(say) 'Camera driver'

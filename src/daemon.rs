@@ -22,6 +22,7 @@ use crate::clock::{CaptureTime, Clock};
 use crate::detect::{Detector, ModelIdentity, Vocabulary};
 use crate::error::{Error, Kind, Result};
 use crate::evidence::{Evidence, Pictures, Store};
+use crate::metrics::Meter;
 use crate::mqtt::{self, Report as EventReport, RuntimeRef, Tuning};
 use crate::outbox::{BOX, Message, Outbox};
 use crate::pipeline::{Bell, Capture, Chain, Mailbox, Moment, Pace, Pool, Report, Snapshots, WorkerCamera};
@@ -162,6 +163,7 @@ impl Daemon {
             started: clock.now(),
             throttle: Some(throttle.watch()),
             commander: Some(commander),
+            meter: None,
             tuning: options.tuning,
         };
         let about = about(&identity, runtime_ref.as_ref());
@@ -169,7 +171,17 @@ impl Daemon {
             plan.cameras.iter().map(|camera| Arc::new(Link::new(&camera.id, clock.now()))).collect();
         let is_live = |at: &usize| matches!(plan.cameras[*at].input, Input::Live(_));
         let live: Vec<Arc<Link>> = (0..links.len()).filter(is_live).map(|at| links[at].clone()).collect();
-        serve_page(&runtime, &plan, (about, live.clone()), &outbox, &store, &shutdown)?;
+        let progress = Arc::new(Progress::default());
+        let meter = Arc::new(Meter {
+            outbox: outbox.clone(),
+            progress: progress.clone(),
+            throttle: Some(throttle.watch()),
+            links: live.clone(),
+            clock: clock.clone(),
+            started: context.started,
+        });
+        let context = mqtt::Context { meter: Some(meter.clone()), ..context };
+        serve_page(&runtime, &plan, (about, live.clone(), meter), &outbox, &store, &shutdown)?;
         let bell = Arc::new(Bell::default());
         let mut cameras = Vec::new();
         let mut captures = Vec::new();
@@ -184,7 +196,6 @@ impl Daemon {
             captures.push(Capture::start(camera, start, options.pace, post, link, shutdown)?);
             cameras.push(WorkerCamera::new(chain, mailbox));
         }
-        let progress = Arc::new(Progress::default());
         let pinned = plan.pin;
         let keeper = Keeper {
             plan,
@@ -243,7 +254,7 @@ impl Daemon {
 fn serve_page(
     runtime: &Runtime,
     plan: &Plan,
-    (about, links): (String, Vec<Arc<Link>>),
+    (about, links, meter): (String, Vec<Arc<Link>>, Arc<Meter>),
     outbox: &Arc<Outbox>,
     store: &Store,
     shutdown: &Shutdown,
@@ -260,10 +271,11 @@ fn serve_page(
     let title = format!("{} {}", plan.street, plan.box_id);
     let (outbox, folder, shutdown) = (outbox.clone(), store.folder().to_owned(), shutdown.clone());
     runtime.spawn(async move {
-        if let Err(e) = web::serve(listener, outbox, folder, (&title, &about), links, async move {
-            shutdown.requested().await
-        })
-        .await
+        if let Err(e) =
+            web::serve(listener, outbox, folder, (&title, &about), links, Some(meter), async move {
+                shutdown.requested().await
+            })
+            .await
         {
             error!("The page is gone: {e}.");
         }

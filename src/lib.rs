@@ -56,6 +56,7 @@ pub mod rule;
 pub mod evidence;
 pub mod pipeline;
 
+pub mod metrics;
 pub mod mqtt;
 pub mod outbox;
 pub mod web;

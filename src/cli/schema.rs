@@ -7,6 +7,7 @@ use schemars::{JsonSchema, Schema};
 
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
+use crate::metrics::Metrics;
 use crate::mqtt::{Answer, CaseEvent, Status};
 
 /// Print a JSON Schema (draft 2020-12).
@@ -28,6 +29,8 @@ pub enum Subject {
     Status,
     /// What a box answers to a command.
     Answer,
+    /// What a box counts.
+    Metrics,
 }
 
 /// The schema of `subject`.
@@ -37,6 +40,7 @@ pub fn of(subject: Subject) -> Schema {
         Subject::Config => generate::<Config>(SchemaSettings::draft2020_12()),
         Subject::Event => generate::<CaseEvent>(SchemaSettings::draft2020_12().for_serialize()),
         Subject::Answer => generate::<Answer>(SchemaSettings::draft2020_12().for_serialize()),
+        Subject::Metrics => generate::<Metrics>(SchemaSettings::draft2020_12().for_serialize()),
         Subject::Status => generate::<Status>(SchemaSettings::draft2020_12().for_serialize()),
     }
 }

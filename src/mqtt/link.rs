@@ -123,8 +123,9 @@ fn tls(broker: &BrokerPlan) -> Result<Option<Transport>> {
 }
 
 /// What is wrong with the connection, in words that tell the cases apart and hold no secret. What only a person can
-/// put right is a [`Kind::Config`], so that it is not tried every second.
-pub(super) fn explain(broker: &BrokerPlan, error: &ConnectionError) -> Error {
+/// put right is a [`Kind::Config`], so that it is not tried every second. `connected` says whether the broker had taken
+/// the box on.
+pub(super) fn explain(broker: &BrokerPlan, error: &ConnectionError, connected: bool) -> Error {
     let at = format!("{}:{}", broker.host, broker.port);
     if let Some(fault) = tls_fault(error) {
         return explain_tls(&at, fault);
@@ -157,6 +158,13 @@ pub(super) fn explain(broker: &BrokerPlan, error: &ConnectionError) -> Error {
             Kind::Broker,
             format!("cannot connect to the broker at {at}: {e}"),
             "check that the broker runs and mqtt.url is right; cases are kept until it can be reached",
+        ),
+        // A broker of MQTT 3.1.1 answers with fewer bytes than MQTT 5 has and hangs up, which the library does not
+        // tell from one that hangs up without a word.
+        ConnectionError::MqttState(StateError::ConnectionAborted) if !connected => (
+            Kind::Broker,
+            format!("the broker at {at} closed the connection instead of taking the box on"),
+            "a broker that does not speak MQTT 5 (unsupported protocol version) does that, and so does one that is just starting: use one with MQTT 5, such as mosquitto 2; with 3.1.1 a broker cannot say that nobody took a case",
         ),
         ConnectionError::Timeout(_) => (
             Kind::Broker,

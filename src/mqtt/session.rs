@@ -27,6 +27,7 @@ use crate::case::throttle::ThrottleStatus;
 use crate::clock::CaptureTime;
 use crate::detect::ModelIdentity;
 use crate::error::{Error, Kind, Result};
+use crate::metrics::Meter;
 use crate::outbox::{Backlog, Fate, Offer, Outbox, Refusal, RowId};
 use crate::plan::Plan;
 
@@ -50,6 +51,8 @@ pub struct Context {
     pub throttle: Option<watch::Receiver<ThrottleStatus>>,
     /// Carries out commands; `None` for a box that takes none.
     pub commander: Option<Arc<dyn Commander>>,
+    /// Counts, if anybody does.
+    pub meter: Option<Arc<Meter>>,
     /// Delays.
     pub tuning: Tuning,
 }
@@ -67,6 +70,8 @@ pub struct Tuning {
     pub will_delay_s: u32,
     /// How often the status is looked at again.
     pub status_every: Duration,
+    /// How often what is counted is said.
+    pub metrics_every: Duration,
     /// How long a clean stop may take to deliver what is due.
     pub flush: Duration,
 }
@@ -80,6 +85,7 @@ impl Default for Tuning {
             hold_picture: seconds(3600),
             will_delay_s: 30,
             status_every: seconds(60),
+            metrics_every: seconds(60),
             flush: seconds(10),
         }
     }
@@ -262,6 +268,7 @@ async fn connection(
         farewell: Farewell::NotYet,
     };
     let mut status_tick = tokio::time::interval(context.tuning.status_every);
+    let mut metrics_tick = tokio::time::interval(context.tuning.metrics_every);
     let mut throttle = context.throttle.clone();
     // What was due at this time has been offered, or waits for room.
     let mut looked = Instant::now();
@@ -304,6 +311,7 @@ async fn connection(
             () = outbox.accepted(), if c.connected => {}
             () = wake => {}
             _ = status_tick.tick() => {}
+            _ = metrics_tick.tick(), if c.told.is_some() => c.count().await?,
             Ok(()) = changed(&mut throttle), if c.connected => {}
             Ok(()) = stopping.changed() => {}
         }
@@ -349,6 +357,8 @@ impl Connection<'_> {
                 let broker = &self.context.plan.broker;
                 tracing::info!(host = %broker.host, port = broker.port, "Connected to the broker.");
             }
+            // Metrics go out with QoS 0, which has no packet id: nothing is to be matched.
+            Some(Ok(Event::Outgoing(Outgoing::Publish(0)))) => {}
             Some(Ok(Event::Outgoing(Outgoing::Publish(packet)))) => {
                 self.publisher.sent(packet);
             }
@@ -370,7 +380,7 @@ impl Connection<'_> {
             Some(Err(_)) | None if matches!(self.farewell, Farewell::Disconnecting | Farewell::Done) => {
                 self.farewell = Farewell::Done;
             }
-            Some(Err(e)) => return Err(link::explain(&self.context.plan.broker, &e)),
+            Some(Err(e)) => return Err(link::explain(&self.context.plan.broker, &e, self.connected)),
             None => return Err(Error::new(Kind::System, "the connection's task has ended")),
         }
         Ok(())
@@ -521,6 +531,32 @@ impl Connection<'_> {
             self.publisher.hand_over(cargo);
         }
         Ok(())
+    }
+
+    /// Says what is counted. Lost on the way it is not missed: the next comes soon.
+    async fn count(&self) -> Result<()> {
+        let Some(meter) = self.context.meter.clone().filter(|_| self.farewell == Farewell::NotYet) else {
+            return Ok(());
+        };
+        let metrics = on_disk(self.outbox, move |_| meter.read()).await?;
+        let payload = serde_json::to_vec(&metrics)
+            .map_err(|e| Error::new(Kind::System, "cannot write the metrics as JSON").caused_by(e))?;
+        let expiry = 2 * self.context.tuning.metrics_every.as_secs().max(1);
+        let properties = PublishProperties {
+            payload_format_indicator: Some(1),
+            message_expiry_interval: Some(u32::try_from(expiry).unwrap_or(u32::MAX)),
+            content_type: Some("application/json".to_owned()),
+            ..PublishProperties::default()
+        };
+        self.client
+            .try_publish_with_properties(
+                topic::metrics(&self.context.plan),
+                QoS::AtMostOnce,
+                false,
+                payload,
+                properties,
+            )
+            .map_err(lost)
     }
 
     /// Publishes the status, retained, unless it was said already.

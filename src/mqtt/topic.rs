@@ -23,6 +23,11 @@ pub fn status(plan: &Plan) -> String {
     format!("{}/status", root(plan))
 }
 
+/// Where the box says what it counts; not retained.
+pub fn metrics(plan: &Plan) -> String {
+    format!("{}/metrics", root(plan))
+}
+
 /// The filter of what may be asked of the box.
 pub fn commands(plan: &Plan) -> String {
     format!("{}/cmd/+", root(plan))

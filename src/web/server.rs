@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 
 use super::page;
 use crate::error::{Error, Kind, Result};
+use crate::metrics::Meter;
 use crate::outbox::{CaseRecord, Outbox};
 use crate::source::{Link, Phase};
 
@@ -38,11 +39,12 @@ struct Site {
     title: Arc<str>,
     about: Arc<str>,
     links: Arc<[Arc<Link>]>,
+    meter: Option<Arc<Meter>>,
 }
 
 /// Serves the page on `listener` until `shutdown` resolves. `evidence_dir` holds the pictures by the names that
 /// the outbox lists; `title` heads the page, `about` says at its foot what the box looks with, and after it stands how
-/// the live cameras of `links` are doing.
+/// the live cameras of `links` are doing. What `meter` counts is at `/metrics`.
 ///
 /// # Errors
 /// [`Kind::System`] when the listener fails.
@@ -52,6 +54,7 @@ pub async fn serve(
     evidence_dir: PathBuf,
     (title, about): (&str, &str),
     links: Vec<Arc<Link>>,
+    meter: Option<Arc<Meter>>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<()> {
     let site = Site {
@@ -60,11 +63,13 @@ pub async fn serve(
         title: title.into(),
         about: about.into(),
         links: links.into(),
+        meter,
     };
     let routes = Router::new()
         .route("/", get(list))
         .route("/cases.json", get(cases_json))
         .route("/cameras.json", get(cameras_json))
+        .route("/metrics", get(metrics))
         .route("/style.css", get(style))
         .route("/picture/{file}", get(picture))
         .fallback(|| async { StatusCode::NOT_FOUND })
@@ -140,6 +145,18 @@ async fn cameras_json(State(site): State<Site>) -> Response {
 async fn cases_json(State(site): State<Site>) -> Response {
     match cases(&site).await {
         Ok(cases) => axum::Json(page::json(&cases)).into_response(),
+        Err(e) => failed(&e),
+    }
+}
+
+/// For Prometheus; 404 where nothing is counted.
+async fn metrics(State(site): State<Site>) -> Response {
+    let Some(meter) = site.meter.clone() else { return StatusCode::NOT_FOUND.into_response() };
+    match on_disk(&site, move |_| meter.read()).await {
+        Ok(metrics) => {
+            let kind = "text/plain; version=0.0.4; charset=utf-8";
+            ([(header::CONTENT_TYPE, kind)], metrics.prometheus()).into_response()
+        }
         Err(e) => failed(&e),
     }
 }

@@ -311,7 +311,7 @@ fn campaign(cycles: usize) {
     let (ca, password) = (to_broker.tls_ca.unwrap(), to_broker.login.unwrap().1);
     let settings = serde_json::json!({"port": link.port, "ca": ca, "password": password});
     std::fs::write(folder.join("settings.json"), settings.to_string()).unwrap();
-    let subscriber = broker.subscribe(CASES);
+    let mut subscriber = broker.subscribe(CASES);
     let mut box1 = Process::start(folder);
     let mut dice = Dice(cycles as u64);
     let mut count = Count::default();
@@ -328,6 +328,7 @@ fn campaign(cycles: usize) {
             }
             Fault::KillBrokerThatForgets | Fault::KillBrokerThatRemembers => {
                 broker.kill();
+                count.take(subscriber.last_words());
                 let keeps = fault == Fault::KillBrokerThatRemembers;
                 broker.configure(if keeps { &remembers } else { &forgets });
                 std::thread::sleep(moment);
@@ -338,6 +339,8 @@ fn campaign(cycles: usize) {
                     broker.kill();
                     broker.run();
                 }
+                // Until it is there again, nobody listens, and the box is told so.
+                subscriber = broker.subscribe(CASES);
             }
             Fault::FreezeBroker => {
                 broker.freeze();

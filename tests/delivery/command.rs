@@ -145,14 +145,17 @@ fn a_verdict_that_was_sent_while_the_box_was_away_is_carried_out_once_it_is_back
 #[test]
 fn a_running_box_carries_out_what_it_is_asked() {
     let broker = Mosquitto::start();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let top = format!(
-        "mqtt.url = \"mqtt://127.0.0.1:{}\"\nmqtt.commands = [\"verdict\", \"quiet\", \"resume\", \"evidence\", \"snapshot\"]",
+        "mqtt.url = \"mqtt://127.0.0.1:{}\"\nmqtt.commands = [\"verdict\", \"quiet\", \"resume\", \"evidence\", \"snapshot\"]\n\
+         web.listen = \"127.0.0.1:{port}\"",
         broker.port()
     );
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("edge.toml");
     std::fs::write(&config, configuration(&top, KERB)).unwrap();
     let everything = broker.subscribe("patrol/v1/410102007/box-1/#");
+    let metrics = broker.subscribe("patrol/v1/410102007/box-1/metrics");
     let mut box1 = Running::start(&["run", "--config", config.to_str().unwrap()]);
     let now = || jiff::Timestamp::now().to_string();
     // While the clip runs.
@@ -208,5 +211,24 @@ fn a_running_box_carries_out_what_it_is_asked() {
     };
     let status = everything.until(says_so).pop().unwrap().json();
     assert_valid(Subject::Status, &status);
+    // What it counts comes on a topic of its own, and on the page for Prometheus.
+    let metrics = metrics.next().json();
+    assert_valid(Subject::Metrics, &metrics);
+    assert!(metrics["uptime_s"].as_f64().is_some_and(|seconds| seconds >= 0.0), "{metrics}");
+    let page = get(&format!("127.0.0.1:{port}"), "/metrics");
+    assert!(page.contains("version=0.0.4") && page.contains("gridpatrol_looks_total "), "{page}");
+    assert!(page.contains("gridpatrol_verdicts_total{verdict=\"rejected\"} 1\n"), "{page}");
     assert_eq!(box1.terminate(), Some(0));
+}
+
+/// What a page answers.
+fn get(address: &str, path: &str) -> String {
+    use std::io::{Read as _, Write as _};
+    let mut socket = std::net::TcpStream::connect(address).unwrap();
+    socket
+        .write_all(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").as_bytes())
+        .unwrap();
+    let mut text = String::new();
+    socket.read_to_string(&mut text).unwrap();
+    text
 }

@@ -1,6 +1,7 @@
 //! From a happening to what an independent client on a real broker receives.
 //! This file holds what its tests share.
 
+mod backlog;
 mod broker;
 mod chaos;
 mod command;
@@ -236,6 +237,7 @@ fn context(plan: &Plan) -> Context {
         started: at(-60.0),
         throttle: None,
         commander: None,
+        meter: None,
         tuning,
     }
 }

@@ -31,6 +31,7 @@ fn ask_the_page(requests: &[(&str, &str)]) -> Vec<String> {
             dir,
             ("巡格 & test", "nanodet on <cpu>"),
             vec![Arc::new(Link::new("gate", CaptureTime::default()))],
+            None,
             stopped,
         ));
         let mut answers = Vec::new();

@@ -274,6 +274,15 @@ impl Subscriber {
         self.messages.try_iter().collect()
     }
 
+    /// What is still on its way from a broker that is gone.
+    pub(crate) fn last_words(&self) -> Vec<Received> {
+        let mut all = Vec::new();
+        while let Ok(message) = self.messages.recv_timeout(Duration::from_millis(400)) {
+            all.push(message);
+        }
+        all
+    }
+
     /// Messages up to the first for which `is_last` holds, that one included.
     pub(crate) fn until(&self, mut is_last: impl FnMut(&Received) -> bool) -> Vec<Received> {
         let mut all = Vec::new();

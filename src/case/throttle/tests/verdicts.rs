@@ -29,6 +29,36 @@ fn t3_a_rejected_verdict_quiets_its_place_and_kind_and_nothing_else() {
 }
 
 #[test]
+fn t3_a_rule_that_a_person_made_quiet_holds_back_its_cases_and_no_other_for_that_time() {
+    let mut street = Street::new("");
+    let rule = HushedRule {
+        camera: "a".to_owned(),
+        zone: "kerb".to_owned(),
+        kind: "illegal_parking".to_owned(),
+        reason: "works".to_owned(),
+        since: at(0.0),
+        until: at(600.0),
+    };
+    assert_eq!(street.throttle.hush(rule.clone()), Some(at(600.0)));
+    street.open(0, PARKING, 1, 10.0, 1).open(0, CROWD, 2, 11.0, 10).open(1, PARKING, 3, 12.0, 1);
+    let told: Vec<usize> = [1, 2, 3].iter().map(|name| street.told_of(*name).len()).collect();
+    assert_eq!(told, [0, 1, 1]);
+    assert_eq!(street.status().hushed, [rule.clone()]);
+    // It survives a restart, ends by itself, and what still stands is then told.
+    street.throttle = Throttle::restore(street.throttle.limits, &street.throttle.save().unwrap()).unwrap();
+    street.pass_until(20.0, 590.0, 10.0);
+    assert_eq!(street.told_of(1), []);
+    street.pass_until(590.0, 630.0, 10.0);
+    assert_eq!(street.told_of(1).len(), 1);
+    // A day at most, and over at once when it is resumed.
+    let long = HushedRule { since: at(700.0), until: at(700.0 + 9.0 * DAY), ..rule };
+    assert_eq!(street.throttle.hush(long), Some(at(700.0 + DAY)));
+    let names = ("a", "kerb", "illegal_parking");
+    assert_eq!(street.throttle.unhush(names, at(701.0)), VerdictOutcome::Resumed);
+    assert_eq!(street.throttle.unhush(names, at(702.0)), VerdictOutcome::Noted);
+}
+
+#[test]
 fn t3_the_quiet_ends_by_itself_and_what_still_stands_is_told() {
     let mut street = Street::new("");
     visit(&mut street, 1, 0.0);
