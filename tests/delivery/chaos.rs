@@ -311,7 +311,7 @@ fn campaign(cycles: usize) {
     let (ca, password) = (to_broker.tls_ca.unwrap(), to_broker.login.unwrap().1);
     let settings = serde_json::json!({"port": link.port, "ca": ca, "password": password});
     std::fs::write(folder.join("settings.json"), settings.to_string()).unwrap();
-    let mut subscriber = broker.subscribe(CASES);
+    let mut subscriber = Some(broker.subscribe(CASES));
     let mut box1 = Process::start(folder);
     let mut dice = Dice(cycles as u64);
     let mut count = Count::default();
@@ -327,20 +327,20 @@ fn campaign(cycles: usize) {
                 box1 = Process::start(folder);
             }
             Fault::KillBrokerThatForgets | Fault::KillBrokerThatRemembers => {
-                broker.kill();
-                count.take(subscriber.last_words());
+                kill_broker(&mut broker, &mut subscriber, &mut count);
                 let keeps = fault == Fault::KillBrokerThatRemembers;
                 broker.configure(if keeps { &remembers } else { &forgets });
                 std::thread::sleep(moment);
                 broker.run();
+                // Until it is there again, nobody listens, and the box is told so.
+                subscriber = Some(broker.subscribe(CASES));
                 if keeps {
                     // It has come up with its memory on; now it dies with something to remember.
                     std::thread::sleep(Duration::from_millis(1200) + moment);
-                    broker.kill();
+                    kill_broker(&mut broker, &mut subscriber, &mut count);
                     broker.run();
+                    subscriber = Some(broker.subscribe(CASES));
                 }
-                // Until it is there again, nobody listens, and the box is told so.
-                subscriber = broker.subscribe(CASES);
             }
             Fault::FreezeBroker => {
                 broker.freeze();
@@ -369,7 +369,7 @@ fn campaign(cycles: usize) {
             Fault::DamagedDatabase => {
                 // What lies unread on a page that is gone is gone, as nobody could help; all else must come through.
                 std::fs::write(folder.join("pause"), "").unwrap();
-                settle(&mut count, &subscriber, folder);
+                settle(&mut count, subscriber.as_ref().unwrap(), folder);
                 box1.kill();
                 damage_last_page(&disk_folder.join(gridpatrol::outbox::FILE_NAME));
                 std::fs::remove_file(folder.join("pause")).unwrap();
@@ -377,7 +377,7 @@ fn campaign(cycles: usize) {
             }
         }
         *faults.entry(fault).or_default() += 1;
-        count.take(subscriber.rest());
+        count.take(subscriber.as_ref().unwrap().rest());
         if cycle % 20 == 19 {
             println!(
                 "{:4} cycles, {:6} delivered, {:.0} s",
@@ -389,7 +389,7 @@ fn campaign(cycles: usize) {
     }
     std::thread::sleep(Duration::from_millis(500));
     std::fs::write(folder.join("pause"), "").unwrap();
-    let accepted = settle(&mut count, &subscriber, folder);
+    let accepted = settle(&mut count, subscriber.as_ref().unwrap(), folder);
     box1.kill();
     // Nothing is left behind, and nothing was told twice under two names.
     let outbox = Outbox::open(&disk_folder).unwrap();
@@ -414,6 +414,12 @@ fn campaign(cycles: usize) {
     if disk.mounted && cycles >= Fault::ALL.len() {
         assert!(refused > 0, "the disk was never full");
     }
+}
+
+/// Kills the broker and takes in what was already on its way to the subscriber.
+fn kill_broker(broker: &mut Mosquitto, subscriber: &mut Option<Subscriber>, count: &mut Count) {
+    broker.kill();
+    count.take(subscriber.take().unwrap().last_words());
 }
 
 /// Waits until all that is written down as accepted has arrived, and returns how many that are.
