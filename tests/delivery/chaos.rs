@@ -357,6 +357,12 @@ fn campaign(cycles: usize) {
             }
             Fault::FullDisk if disk.mounted => {
                 disk.fill();
+                // The log that it writes ahead has some room yet.
+                let refused = || lines(&folder.join("refused")).concat().len();
+                let (before, filled) = (refused(), Instant::now());
+                while refused() == before && filled.elapsed() < Duration::from_secs(8) {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
                 std::thread::sleep(moment);
                 box1.kill();
                 disk.free();
@@ -414,6 +420,8 @@ fn campaign(cycles: usize) {
     if disk.mounted && cycles >= Fault::ALL.len() {
         assert!(refused > 0, "the disk was never full");
     }
+    let damaged = faults.get(&Fault::DamagedDatabase).copied().unwrap_or_default();
+    assert_eq!(damages.len() as u64, damaged, "each damage is found and reported");
 }
 
 /// Kills the broker and takes in what was already on its way to the subscriber.
@@ -452,13 +460,15 @@ fn settle(count: &mut Count, subscriber: &Subscriber, folder: &Path) -> usize {
     }
 }
 
-/// Writes over the last page of a database.
+/// Writes over the last page of a database, which is one in use: free ones are given back before.
 fn damage_last_page(path: &Path) {
+    let db = rusqlite::Connection::open(path).unwrap();
+    db.execute_batch("VACUUM").unwrap();
+    db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    drop(db);
     let mut file = std::fs::OpenOptions::new().read(true).write(true).open(path).unwrap();
     let length = file.metadata().unwrap().len();
-    if length >= 8192 {
-        file.seek(SeekFrom::Start(length - 4096)).unwrap();
-        file.write_all(&[0xa5; 4096]).unwrap();
-        file.sync_all().unwrap();
-    }
+    file.seek(SeekFrom::Start(length - 4096)).unwrap();
+    file.write_all(&[0xa5; 4096]).unwrap();
+    file.sync_all().unwrap();
 }
