@@ -44,6 +44,8 @@ pub struct Chain {
     looks: u64,
     /// Who waits for a picture of this camera.
     pub snapshots: Snapshots,
+    /// Whether somebody waited for one when the last look was taken.
+    snapshot_due: bool,
 }
 
 impl Chain {
@@ -63,6 +65,7 @@ impl Chain {
             wanted: Vec::new(),
             looks: 0,
             snapshots: Snapshots::default(),
+            snapshot_due: false,
         }
     }
 
@@ -141,12 +144,13 @@ impl Chain {
         self.looks += 1;
         let look = Look { at: frame.captured, view: View::Clear, detections: &self.detections };
         Self::take(&mut self.judge, &mut self.wanted, &look, &mut self.happenings);
+        self.snapshot_due = self.snapshots.are_wanted(&self.camera.id);
         Ok(true)
     }
 
     /// Whether the last look changed anything that is not proved yet, or somebody waits for a picture of it.
     pub fn has_news(&self) -> bool {
-        !self.happenings.is_empty() || self.snapshots.are_wanted(&self.camera.id)
+        !self.happenings.is_empty() || self.snapshot_due
     }
 
     /// Adds what the last look changed to `reports`, with pictures out of `frame`, the one it was at. To hide what
@@ -166,11 +170,11 @@ impl Chain {
     }
 
     /// Takes the picture that somebody waits for.
-    fn give_snapshots(&self, frame: &Frame, detector: &mut dyn Detector) {
-        let waiting = self.snapshots.waiting(&self.camera.id);
-        if waiting.is_empty() {
+    fn give_snapshots(&mut self, frame: &Frame, detector: &mut dyn Detector) {
+        if !std::mem::take(&mut self.snapshot_due) {
             return;
         }
+        let waiting = self.snapshots.waiting(&self.camera.id);
         let cases = self.judge.open_cases().map(|case| case.objects.as_slice());
         let seen = std::iter::once(self.detections.as_slice()).chain(cases);
         let shot = self.pictures.shot(frame, seen, self.judge.vocabulary(), detector);
