@@ -43,7 +43,7 @@ fn t3_a_rule_that_a_person_made_quiet_holds_back_its_cases_and_no_other_for_that
     street.open(0, PARKING, 1, 10.0, 1).open(0, CROWD, 2, 11.0, 10).open(1, PARKING, 3, 12.0, 1);
     let told: Vec<usize> = [1, 2, 3].iter().map(|name| street.told_of(*name).len()).collect();
     assert_eq!(told, [0, 1, 1]);
-    assert_eq!(street.status().hushed, [rule.clone()]);
+    assert_eq!(street.status().hushed, std::slice::from_ref(&rule));
     // It survives a restart, ends by itself, and what still stands is then told.
     street.throttle = Throttle::restore(street.throttle.limits, &street.throttle.save().unwrap()).unwrap();
     street.pass_until(20.0, 590.0, 10.0);
