@@ -5,6 +5,7 @@
 
 pub mod answer;
 pub mod command;
+mod context;
 pub mod envelope;
 mod link;
 mod message;
@@ -16,9 +17,10 @@ mod status;
 pub mod topic;
 
 pub use answer::Answer;
+pub use context::{Context, Tuning};
 pub use envelope::CaseEvent;
 pub use message::messages;
 pub use orders::Commander;
 pub use report::{MAX_BYTES, Report};
-pub use session::{Context, Tuning, run};
+pub use session::run;
 pub use status::{HeldBackStatus, QuietNote, RuntimeRef, State, Status};

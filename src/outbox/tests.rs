@@ -256,3 +256,29 @@ fn the_backlog_says_how_old_the_oldest_is_and_how_much_room_it_takes() {
     outbox.delivered(&rows).unwrap();
     assert_eq!(outbox.backlog().unwrap(), Backlog::default());
 }
+
+#[test]
+fn a_command_that_was_answered_is_remembered_over_a_restart_until_it_is_no_longer_good() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |seconds| CaptureTime::default().plus_seconds(seconds);
+    let outbox = Outbox::open(folder.path()).unwrap();
+    assert_eq!(outbox.answer("v-1").unwrap(), None);
+    outbox.answered("v-1", at(300.0), at(10.0), "\"noted\"").unwrap();
+    // The first answer stands: what comes again is told what came of it.
+    outbox.answered("v-1", at(300.0), at(11.0), "\"quiet\"").unwrap();
+    drop(outbox);
+    let outbox = Outbox::open(folder.path()).unwrap();
+    assert_eq!(outbox.answer("v-1").unwrap().as_deref(), Some("\"noted\""));
+    outbox.answered("v-2", at(900.0), at(301.0), "\"done\"").unwrap();
+    assert_eq!(outbox.answer("v-1").unwrap(), None, "its time is over, and age alone refuses it now");
+    // With no room left none is taken, rather than one forgotten that is still good.
+    let fill = "WITH RECURSIVE n (i) AS (SELECT 3 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
+                INSERT INTO command (id, until, answer) SELECT i, ?2, '' FROM n";
+    let most = |count: u64| {
+        outbox.write(|tx| Ok(Ok(tx.execute(fill, rusqlite::params![count, at(900.0).nanos()])?))).unwrap();
+    };
+    assert!(outbox.takes_commands(at(302.0)).unwrap());
+    most(super::answers::MOST + 1);
+    assert!(!outbox.takes_commands(at(302.0)).unwrap());
+    assert!(outbox.takes_commands(at(901.0)).unwrap());
+}
