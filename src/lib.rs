@@ -26,7 +26,7 @@
 //! - [`evidence`] redacted, captioned pictures;
 //! - [`pipeline`] one camera's chain and the threads that run it;
 //! - [`outbox`] the durable queue, [`mqtt`] topics, messages, the session with the broker;
-//! - [`web`] the status page;
+//! - [`web`] the status page, [`metrics`] what the box has done, in numbers;
 //! - [`daemon`] all of it, started and stopped together; [`demo`] a broker and a subscriber to show it;
 //! - [`calibrate`] fits a model to a street and judges the result;
 //! - [`mod@bench`] what it costs on this box;

@@ -35,10 +35,10 @@ pub struct VerdictCommand {
     /// Why, at most 200 characters.
     #[serde(default)]
     pub reason: String,
-    /// The kind that it is, where the box named a wrong one; noted in the log.
+    /// The kind that it is, where the box named a wrong one; checked, and of no effect yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub corrected_kind: Option<String>,
-    /// What the reviewer does, e.g. `grid-worker`; noted in the log.
+    /// What the reviewer does, e.g. `grid-worker`; checked, and of no effect yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reviewer_role: Option<String>,
 }
