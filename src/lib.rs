@@ -33,8 +33,8 @@
 //! - [`cli`] the verbs; [`clock`], [`shutdown`], [`telemetry`] and [`error`] around it all.
 //!
 //! Threads: one capture thread per camera writes the latest frame into a mailbox; each worker thread owns a
-//! detector and runs the core of one camera at a time; two tokio threads deliver and serve. Everything between
-//! them is bounded.
+//! detector and runs the core of one camera at a time; one more makes the pictures of cases; two tokio threads deliver
+//! and serve. Everything between them is bounded.
 
 pub mod config;
 pub mod plan;
