@@ -1,4 +1,4 @@
-//! Pictures that somebody asked for, taken on the camera's next look by the worker that has it.
+//! Pictures that somebody asked for, taken of the camera's next look.
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};

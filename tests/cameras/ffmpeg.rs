@@ -68,21 +68,31 @@ impl Watch {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap()
     }
 
-    /// Process id and command line of its ffmpeg.
+    /// Process id and command line of its ffmpeg, which may be just starting again after a film's end.
     fn ffmpeg(&self) -> (u32, String) {
+        let began = Instant::now();
+        loop {
+            if let Some(found) = self.children().into_iter().find(|(_, line)| line.starts_with("ffmpeg ")) {
+                return found;
+            }
+            assert!(began.elapsed() < PATIENCE, "there is no ffmpeg\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Process id and command line of each process that it has started and that still runs.
+    fn children(&self) -> Vec<(u32, String)> {
         let own = self.child.id().to_string();
-        std::fs::read_dir("/proc")
-            .unwrap()
+        let processes = std::fs::read_dir("/proc").unwrap();
+        processes
             .filter_map(|entry| {
                 let pid: u32 = entry.ok()?.file_name().to_str()?.parse().ok()?;
                 let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-                let parent = stat.rsplit_once(") ")?.1.split(' ').nth(1)?.to_owned();
-                (parent == own).then(|| {
-                    (pid, std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap().replace('\0', " "))
-                })
+                let parent = stat.rsplit_once(") ")?.1.split(' ').nth(1)?;
+                let line = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).ok()?;
+                (parent == own).then(|| (pid, line.replace('\0', " ")))
             })
-            .find(|(_, line)| line.starts_with("ffmpeg "))
-            .unwrap_or_else(|| panic!("there is no ffmpeg\n{}", self.log()))
+            .collect()
     }
 }
 
