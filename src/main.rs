@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use gridpatrol::bench::CountingAllocator;
+use gridpatrol::bench::{CountingAllocator, keep_large_blocks_apart};
 use gridpatrol::cli::Cli;
 use gridpatrol::telemetry;
 
@@ -12,6 +12,7 @@ use gridpatrol::telemetry;
 static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 fn main() -> ExitCode {
+    keep_large_blocks_apart();
     // clap prints its own errors and exits with 2, the code for wrong usage.
     let cli = Cli::parse();
     telemetry::start(cli.verbose);

@@ -8,5 +8,5 @@ pub mod frames;
 pub mod machine;
 pub mod measure;
 
-pub use allocator::CountingAllocator;
+pub use allocator::{CountingAllocator, keep_large_blocks_apart};
 pub use measure::{LoopUnderTest, Measured, Timings};

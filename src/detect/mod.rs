@@ -12,6 +12,7 @@ pub mod onnx_file;
 pub mod preprocess;
 pub mod provider;
 pub mod score_map;
+mod seldom;
 pub mod session;
 pub mod tensor;
 
@@ -19,3 +20,4 @@ pub use detection::{BBox, Detection, Label, Vocabulary};
 pub use detector::{Detector, ModelIdentity};
 pub use onnx::OnnxDetector;
 pub use provider::{Provider, RuntimeReport, Setup};
+pub use seldom::SeldomDetector;

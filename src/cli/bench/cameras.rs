@@ -7,6 +7,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
+use serde::Serialize;
 use serde_json::json;
 
 use crate::bench::camera_server;
@@ -20,15 +21,17 @@ use crate::error::{Error, Kind, Result};
 Examples:
   gridpatrol bench cameras --input 1080p25.mp4
   gridpatrol bench cameras --input 1080p25.mp4 --streams 1,8 --seconds 30 --json
+  gridpatrol bench cameras --input main.mp4 --input sub.mp4
 
 The file is served over RTSP on loopback. `key`: rules about what stays, key pictures only. `all`: every picture is
-decoded and five a second are looked at, as other programs do. A clip to measure with:
+decoded and five a second are looked at, for rules that need movement, and as other programs do for all. With a second
+file, such as the sub-stream's, both are in one table. A clip to measure with:
   ffmpeg -stream_loop 3 -i tests/media/vtest.mp4 -vf scale=1920:1080,fps=25 -c:v libx264 -preset veryfast \\
       -tune zerolatency -b:v 4M -g 50 1080p25.mp4")]
 pub struct Args {
     /// The H.264 or H.265 .mp4 file that the cameras send.
     #[arg(long, value_name = "FILE", required_unless_present = "watch")]
-    pub input: Option<PathBuf>,
+    pub input: Vec<PathBuf>,
     /// Numbers of cameras.
     #[arg(long, value_name = "N,…", value_delimiter = ',', default_values_t = [1, 4, 8, 16], value_parser = clap::value_parser!(u16).range(1..=256))]
     pub streams: Vec<u16>,
@@ -60,7 +63,7 @@ pub fn run(args: &Args) -> Result<()> {
     if let Some(row) = &args.watch {
         return one_row(args, row);
     }
-    let Some(input) = &args.input else {
+    let Some(input) = args.input.first() else {
         return Err(Error::new(Kind::Usage, "--input is missing").help("give an .mp4 file"));
     };
     if args.serve {
@@ -69,21 +72,32 @@ pub fn run(args: &Args) -> Result<()> {
             std::thread::park();
         }
     }
-    let server = Server::start(input)?;
     let mut rows = Vec::new();
-    for mode in [Mode::Key, Mode::All] {
-        for cameras in &args.streams {
-            let _ = writeln!(std::io::stderr().lock(), "measuring {cameras} camera(s), {}", word(mode));
-            rows.push(row(args, mode, *cameras, &server.url)?);
+    for input in &args.input {
+        let server = Server::start(input)?;
+        let name = input.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        for mode in [Mode::Key, Mode::All] {
+            for cameras in &args.streams {
+                let _ = writeln!(std::io::stderr().lock(), "measuring {cameras} of {name}, {}", word(mode));
+                rows.push(Row { input: name.clone(), cost: row(args, mode, *cameras, &server.url)? });
+            }
         }
     }
     let machine = Machine::this();
-    let input = input.display().to_string();
     if args.json {
-        say(&json!({"machine": machine, "input": input, "model": args.model, "rows": rows}).to_string())
+        say(&json!({"machine": machine, "model": args.model, "rows": rows}).to_string())
     } else {
-        say(&table(&machine, &input, &rows))
+        say(&table(&machine, &rows))
     }
+}
+
+/// One line of the table.
+#[derive(Debug, Serialize)]
+struct Row {
+    /// Name of the file that the cameras sent, without its ending.
+    input: String,
+    #[serde(flatten)]
+    cost: Cost,
 }
 
 fn word(mode: Mode) -> &'static str {
@@ -163,13 +177,14 @@ impl Drop for Server {
     }
 }
 
-fn table(machine: &Machine, input: &str, rows: &[Cost]) -> String {
+fn table(machine: &Machine, rows: &[Row]) -> String {
     let mut lines = vec![
         format!("{} · {} cores · {}", machine.cpu, machine.cores, machine.flags.join(" ")),
-        format!("cameras send {input}; cores and rates are of one camera, memory of the whole program"),
+        "cores and rates are of one camera, memory of the whole program".to_owned(),
         String::new(),
         format!(
-            "{:<6}{:>8}{:>8}{:>9}{:>7}{:>9}{:>10}{:>11}{:>7}{:>9}",
+            "{:<16}{:<6}{:>8}{:>8}{:>9}{:>7}{:>9}{:>10}{:>11}{:>7}{:>9}",
+            "stream",
             "mode",
             "cameras",
             "cores",
@@ -182,9 +197,10 @@ fn table(machine: &Machine, input: &str, rows: &[Cost]) -> String {
             "RSS MB"
         ),
     ];
-    lines.extend(rows.iter().map(|row| {
+    lines.extend(rows.iter().map(|Row { input, cost: row }| {
         format!(
-            "{:<6}{:>8}{:>8.3}{:>9.3}{:>7.3}{:>9.2}{:>10.1}{:>11.1}{:>6.0}%{:>9}",
+            "{:<16}{:<6}{:>8}{:>8.3}{:>9.3}{:>7.3}{:>9.2}{:>10.1}{:>11.1}{:>6.0}%{:>9}",
+            input,
             word(row.mode),
             row.cameras,
             row.cores,
