@@ -241,6 +241,11 @@ impl RtspSource {
         }
         match pick {
             Pick::NotNeeded => {
+                if self.picker.key_only() {
+                    // The next key picture needs nothing of the last, and a decoder at rest holds the picture that
+                    // others would refer to, and its buffers: about twice its size for each camera.
+                    self.decoder = None;
+                }
                 self.link.update(|state| state.spared += 1);
                 return false;
             }

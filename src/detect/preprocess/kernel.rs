@@ -67,7 +67,10 @@ impl Kernel {
         match self.0 {
             #[cfg(target_arch = "x86_64")]
             Code::Avx2 => avx2::prefetch(row),
-            _ => {}
+            // On ARM no instruction for it is stable in Rust.
+            _ => {
+                let _ = row;
+            }
         }
     }
 
