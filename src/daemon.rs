@@ -26,7 +26,7 @@ use crate::metrics::Meter;
 use crate::mqtt::{self, Report as EventReport, RuntimeRef, Tuning};
 use crate::outbox::{BOX, Message, Outbox};
 use crate::pipeline::{Bell, Chain, Moment, Pace, Pool, Pulse, Report, Snapshots};
-use crate::plan::{CameraPlan, Changes, CurrentPlan, Plan};
+use crate::plan::{CameraPlan, Changes, CurrentPlan, Input, Plan};
 use crate::service;
 use crate::shutdown::Shutdown;
 use crate::source::Links;
@@ -209,6 +209,7 @@ impl Daemon {
             progress: progress.clone(),
             model: identity,
             shutdown: shutdown.clone(),
+            links: links.clone(),
             pulse: pool.pulse().clone(),
             stored: Mutex::new(HashMap::new()),
         });
@@ -399,6 +400,7 @@ struct Keeper {
     progress: Arc<Progress>,
     model: ModelIdentity,
     shutdown: Shutdown,
+    links: Links,
     /// Waiting for a disk is no sign of a hung worker.
     pulse: Pulse,
     /// When each camera's state was last stored.
@@ -510,10 +512,18 @@ impl Keeper {
                     model: Some(&self.model),
                     sequence: sequence.next_number(),
                     recorded: self.clock.now(),
+                    clock_synced: self.clock_synced(&dispatch.camera),
                 })?);
             }
             Ok(messages)
         })
+    }
+
+    /// Whether what `camera` saw was stamped by a clock that is kept right; nothing is known of recordings.
+    fn clock_synced(&self, camera: &str) -> Option<bool> {
+        let plan = self.plan.get();
+        plan.camera(camera).filter(|camera| matches!(camera.input, Input::Live(_)))?;
+        self.clock.is_synced().map(|synced| synced && self.links.keeps_time(camera))
     }
 
     /// Gives up old pictures for a case on a disk that is full.

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use gridpatrol::clock::{Clock as _, SystemClock};
 use serde_json::Value;
 
 use super::server::Server;
@@ -147,10 +148,11 @@ fn a_reload_changes_the_cameras_that_changed_and_touches_no_other() {
     let before = service.cameras(|cameras| are_live(cameras, &["gate", "kerb", "yard"]));
     // Two cars stand at the kerb of the clip.
     let mut cases = BTreeSet::new();
-    everything.until(|message| {
+    let messages = everything.until(|message| {
         cases.extend(opened(message, "kerb"));
         cases.len() == 2
     });
+    let told = messages.last().unwrap().json();
 
     let [slower, lane] =
         [("kerb", "looks_per_second = 3"), ("lane", "")].map(|(id, more)| camera(&server, id, more));
@@ -188,6 +190,9 @@ fn a_reload_changes_the_cameras_that_changed_and_touches_no_other() {
         .until(|message| message.topic.ends_with("/status") && message.json()["state"] == "stopped");
     let status = messages.last().unwrap().json();
     assert_eq!(status["cameras"], serde_json::json!(["gate", "kerb"]));
+    let synced = SystemClock.is_synced();
+    assert_eq!(status["clock_synced"].as_bool(), synced);
+    assert_eq!(told["data"]["observed"]["clock_synced"].as_bool(), synced, "of live cameras it is said");
     let after: Vec<String> = messages.iter().filter_map(|message| opened(message, "kerb")).collect();
     assert!(
         after.iter().all(|case| cases.contains(case)),

@@ -176,6 +176,7 @@ fn report<'a>(
         model: None,
         sequence,
         recorded: at(300.0),
+        clock_synced: None,
     }
 }
 
@@ -202,6 +203,7 @@ fn event(happening: &Happening, evidence: &Evidence) -> CaseEvent {
         model: Some(&model),
         sequence: 4182,
         recorded: at(300.0),
+        clock_synced: None,
     })
     .unwrap()
 }
