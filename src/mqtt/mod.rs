@@ -7,7 +7,7 @@ pub mod answer;
 pub mod command;
 mod context;
 pub mod envelope;
-mod link;
+pub(crate) mod link;
 mod message;
 mod orders;
 pub mod publisher;
