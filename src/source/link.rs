@@ -1,6 +1,6 @@
 //! How a live camera is doing. The capture thread writes it; status, health and pages read it.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 use tracing::{info, warn};
@@ -138,6 +138,31 @@ impl Link {
     fn lock(&self) -> MutexGuard<'_, LinkState> {
         // Plain data: a thread that died while holding the lock left nothing half-done that matters.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The links of all live cameras, which come and go. Clones share them.
+#[derive(Clone, Debug, Default)]
+pub struct Links(Arc<Mutex<Vec<Arc<Link>>>>);
+
+impl Links {
+    /// Adds `link`.
+    pub fn add(&self, link: Arc<Link>) {
+        self.lock().push(link);
+    }
+
+    /// Takes away the link of the camera called `id`, if there is one.
+    pub fn remove(&self, id: &str) {
+        self.lock().retain(|link| link.camera != id);
+    }
+
+    /// All of them, in the order in which they came.
+    pub fn all(&self) -> Vec<Arc<Link>> {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Arc<Link>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

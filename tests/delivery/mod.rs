@@ -27,7 +27,7 @@ use gridpatrol::evidence::{Evidence, Picture, Redaction, Role};
 use gridpatrol::mqtt::{self, CaseEvent, Context, Report, Tuning};
 use gridpatrol::outbox::{Outbox, Sequence};
 use gridpatrol::place::{GridBasis, GridId, Polygon, Position, Site};
-use gridpatrol::plan::{BrokerPlan, CameraPlan, Condition, Input, Plan, RulePlan};
+use gridpatrol::plan::{BrokerPlan, CameraPlan, Condition, CurrentPlan, Input, Plan, RulePlan};
 use jiff::tz::TimeZone;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -231,6 +231,7 @@ fn context(plan: &Plan) -> Context {
         ..Tuning::default()
     };
     Context {
+        current: CurrentPlan::new(plan.clone()),
         plan: Arc::new(plan.clone()),
         model: Some(model()),
         runtime: None,
