@@ -53,6 +53,11 @@ impl CaptureTime {
 pub trait Clock: Send + Sync {
     /// The wall-clock time now.
     fn now(&self) -> CaptureTime;
+
+    /// Whether it is kept right, by NTP or the like; `None` when that is not known.
+    fn is_synced(&self) -> Option<bool> {
+        None
+    }
 }
 
 /// The machine's own clock.
@@ -62,5 +67,42 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     fn now(&self) -> CaptureTime {
         CaptureTime::from_timestamp(Timestamp::now())
+    }
+
+    fn is_synced(&self) -> Option<bool> {
+        kernel_is_synced()
+    }
+}
+
+/// What the kernel knows of its clock: chrony, ntpd and systemd-timesyncd tell it (adjtimex(2), `STA_UNSYNC`).
+#[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "the only way to ask the kernel; no safe wrapper is among the dependencies")]
+fn kernel_is_synced() -> Option<bool> {
+    // SAFETY: timex is plain integers, for which all bits zero is a value.
+    let mut state: libc::timex = unsafe { std::mem::zeroed() };
+    // SAFETY: the pointer is to a timex of our own, and modes 0 has the kernel fill it and change nothing.
+    match unsafe { libc::adjtimex(&raw mut state) } {
+        -1 => None,
+        _ => Some(state.status & libc::STA_UNSYNC == 0),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn kernel_is_synced() -> Option<bool> {
+    None
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_kernel_knows_of_its_clock_is_asked_and_nothing_is_set() {
+        let before = SystemClock.now();
+        let synced = SystemClock.is_synced();
+        assert!(synced.is_some(), "Linux always says");
+        assert_eq!(synced, SystemClock.is_synced());
+        let passed_s = SystemClock.now().seconds_since(before);
+        assert!((0.0..60.0).contains(&passed_s), "{passed_s}");
     }
 }

@@ -8,7 +8,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
@@ -25,16 +25,19 @@ use crate::evidence::{Evidence, Pictures, Store};
 use crate::metrics::Meter;
 use crate::mqtt::{self, Report as EventReport, RuntimeRef, Tuning};
 use crate::outbox::{BOX, Message, Outbox};
-use crate::pipeline::{Bell, Capture, Chain, Mailbox, Moment, Pace, Pool, Report, Snapshots, WorkerCamera};
-use crate::plan::{CameraPlan, Input, Plan};
+use crate::pipeline::{Bell, Chain, Moment, Pace, Pool, Pulse, Report, Snapshots};
+use crate::plan::{CameraPlan, Changes, CurrentPlan, Input, Plan};
+use crate::service;
 use crate::shutdown::Shutdown;
-use crate::source::Link;
+use crate::source::Links;
 use crate::web;
 
 mod commander;
+mod roster;
 mod shared_throttle;
 
 use commander::BoxCommander;
+use roster::{Reloader, Roster};
 pub use shared_throttle::SharedThrottle;
 
 /// Seconds of capture time after which a camera's state is stored although nothing happened. A crash loses at
@@ -53,13 +56,18 @@ pub struct Options {
     pub pace: Pace,
     /// Delays of the MQTT session.
     pub tuning: Tuning,
+    /// Whether it goes on when all inputs are at their end, since cameras may be added.
+    pub stays: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { pace: Pace { speed: 1.0 }, tuning: Tuning::default() }
+        Self { pace: Pace { speed: 1.0 }, tuning: Tuning::default(), stays: false }
     }
 }
+
+/// Reads and checks the configuration again.
+pub type ReadPlan = dyn Fn() -> Result<Plan> + Send + Sync;
 
 /// How far the daemon is; shared with whoever shows it.
 #[derive(Debug, Default)]
@@ -102,7 +110,8 @@ pub struct Detectors {
 pub struct Daemon {
     shutdown: Shutdown,
     worker: JoinHandle<Result<()>>,
-    captures: Vec<Capture>,
+    roster: Arc<Roster>,
+    reloads: Arc<OnceLock<Reloader>>,
     runtime: Runtime,
     session: tokio::task::JoinHandle<()>,
     /// How far it is.
@@ -110,7 +119,7 @@ pub struct Daemon {
     /// Its outbox.
     pub outbox: Arc<Outbox>,
     /// How its live cameras are doing.
-    pub links: Vec<Arc<Link>>,
+    pub links: Links,
     /// Its throttle, which takes verdicts.
     pub throttle: Arc<SharedThrottle>,
 }
@@ -135,7 +144,8 @@ impl Daemon {
         let identity = detector.identity().clone();
         let vocabulary = detector.vocabulary().clone();
         let pictures = Pictures::open(&plan)?;
-        let plan = Arc::new(plan);
+        let current = CurrentPlan::new(plan);
+        let plan = current.get();
         let outbox = Arc::new(Outbox::open(&plan.storage)?.with_quota(plan.outbox_bytes));
         let throttle = Arc::new(SharedThrottle::open(&plan, outbox.clone())?);
         let store = Store::open(&plan.storage.join("evidence"))?.with_limit(plan.retention);
@@ -147,8 +157,10 @@ impl Daemon {
             .build()
             .map_err(|e| Error::new(Kind::System, "cannot start the delivery threads").caused_by(e))?;
         let snapshots = Snapshots::default();
+        let reloads = Arc::new(OnceLock::new());
         let commander = Arc::new(BoxCommander {
-            plan: plan.clone(),
+            plan: current.clone(),
+            reloads: reloads.clone(),
             clock: clock.clone(),
             throttle: throttle.clone(),
             outbox: outbox.clone(),
@@ -158,6 +170,7 @@ impl Daemon {
         });
         let context = mqtt::Context {
             plan: plan.clone(),
+            current: current.clone(),
             model: Some(identity.clone()),
             runtime: runtime_ref.clone(),
             started: clock.now(),
@@ -167,38 +180,28 @@ impl Daemon {
             tuning: options.tuning,
         };
         let about = about(&identity, runtime_ref.as_ref());
-        let links: Vec<Arc<Link>> =
-            plan.cameras.iter().map(|camera| Arc::new(Link::new(&camera.id, clock.now()))).collect();
-        let is_live = |at: &usize| matches!(plan.cameras[*at].input, Input::Live(_));
-        let live: Vec<Arc<Link>> = (0..links.len()).filter(is_live).map(|at| links[at].clone()).collect();
+        let links = Links::default();
         let progress = Arc::new(Progress::default());
         let meter = Arc::new(Meter {
             outbox: outbox.clone(),
             progress: progress.clone(),
             throttle: Some(throttle.watch()),
-            links: live.clone(),
+            links: links.clone(),
             clock: clock.clone(),
             started: context.started,
         });
         let context = mqtt::Context { meter: Some(meter.clone()), ..context };
-        serve_page(&runtime, &plan, (about, live.clone(), meter), &outbox, &store, &shutdown)?;
+        serve_page(&runtime, &plan, (about, links.clone(), meter), &outbox, &store, &shutdown)?;
         let bell = Arc::new(Bell::default());
-        let mut cameras = Vec::new();
-        let mut captures = Vec::new();
-        for (camera, link) in plan.cameras.iter().zip(links) {
-            let mut chain = resumed(&plan, camera, (vocabulary.clone(), pictures.clone()), &outbox)?;
-            chain.snapshots = snapshots.clone();
-            throttle.reconcile(&chain);
-            let start = start_time(&chain, clock.now());
-            throttle.ask(&mut chain, start);
-            let mailbox = Arc::new(Mailbox::default());
-            let (post, shutdown) = ((mailbox.clone(), bell.clone()), shutdown.clone());
-            captures.push(Capture::start(camera, start, options.pace, post, link, shutdown)?);
-            cameras.push(WorkerCamera::new(chain, mailbox));
-        }
-        let pinned = plan.pin;
-        let keeper = Keeper {
-            plan,
+        let Detectors { workers, prover } = detectors;
+        let pool = Pool::new(Vec::new(), bell.clone());
+        let pool = match prover {
+            Some(prover) => pool.with_prover(prover),
+            None => pool,
+        };
+        let pool = Arc::new(if options.stays { pool.that_stays() } else { pool });
+        let keeper = Arc::new(Keeper {
+            plan: current,
             clock,
             outbox: outbox.clone(),
             throttle: throttle.clone(),
@@ -206,27 +209,59 @@ impl Daemon {
             progress: progress.clone(),
             model: identity,
             shutdown: shutdown.clone(),
+            links: links.clone(),
+            pulse: pool.pulse().clone(),
             stored: Mutex::new(HashMap::new()),
-        };
+        });
+        let roster = Arc::new(Roster {
+            keeper: keeper.clone(),
+            pool: pool.clone(),
+            bell,
+            links: links.clone(),
+            vocabulary,
+            pictures,
+            snapshots,
+            pace: options.pace,
+            shutdown: shutdown.clone(),
+            captures: Mutex::default(),
+        });
+        if let Err(e) = roster.start_all() {
+            roster.stop_captures();
+            return Err(e);
+        }
         runtime.spawn(sweep_now_and_then(keeper.store.clone(), shutdown.clone()));
-        let Detectors { workers, prover } = detectors;
-        let pool = Pool::new(cameras, bell);
-        let pool = match prover {
-            Some(prover) => pool.with_prover(prover),
-            None => pool,
-        };
-        let worker = start_workers(pool, workers, pinned, keeper, shutdown.clone())?;
+        runtime.spawn(service::keep_alive(pool.pulse().clone()));
+        let worker = start_workers(pool, workers, plan.pin, keeper, shutdown.clone())?;
         let session = {
             let shutdown = shutdown.clone();
             let outbox = outbox.clone();
             runtime.spawn(async move { mqtt::run(context, outbox, shutdown.requested()).await })
         };
-        Ok(Self { shutdown, worker, captures, runtime, session, progress, outbox, links: live, throttle })
+        Ok(Self { shutdown, worker, roster, reloads, runtime, session, progress, outbox, links, throttle })
     }
 
     /// Whether all inputs are at their end and looked at, or the worker failed.
     pub fn is_idle(&self) -> bool {
         self.worker.is_finished()
+    }
+
+    /// Has [`Daemon::reload`] and the command of that name read the configuration with `read`.
+    pub fn reloads_from(&self, read: Box<ReadPlan>) {
+        // Said once; a second time would change nothing.
+        let _ = self.reloads.set(Reloader { roster: self.roster.clone(), read });
+    }
+
+    /// Reads the configuration again and puts its cameras in force; none that is configured as before is touched.
+    /// Returns what changed. What concerns the box as a whole waits for the next start.
+    ///
+    /// # Errors
+    /// When the configuration is at fault or asks for what the model cannot give, and then nothing changes; when a
+    /// camera could not be put to work, while all others are; when there is no configuration to read again.
+    pub fn reload(&self) -> Result<Changes> {
+        match self.reloads.get() {
+            Some(reloader) => reloader.reload(),
+            None => Err(Error::new(Kind::System, "this box has no configuration file to read again")),
+        }
     }
 
     /// Asks everything to stop and waits until it has: the worker, the capture threads, and the delivery of
@@ -236,13 +271,14 @@ impl Daemon {
     /// The worker's, when it could not keep a case.
     pub fn stop(self) -> Result<()> {
         self.shutdown.request();
+        self.roster.request_stop();
         let worked = self.worker.join().unwrap_or_else(|_| {
             Err(Error::new(
                 Kind::System,
                 "the worker thread ended in a panic; this is a fault of the program",
             ))
         });
-        self.captures.into_iter().for_each(Capture::join);
+        self.roster.stop_captures();
         if self.runtime.block_on(self.session).is_err() {
             warn!("The delivery task ended before its time.");
         }
@@ -254,7 +290,7 @@ impl Daemon {
 fn serve_page(
     runtime: &Runtime,
     plan: &Plan,
-    (about, links, meter): (String, Vec<Arc<Link>>, Arc<Meter>),
+    (about, links, meter): (String, Links, Arc<Meter>),
     outbox: &Arc<Outbox>,
     store: &Store,
     shutdown: &Shutdown,
@@ -338,10 +374,10 @@ fn about(model: &ModelIdentity, runtime: Option<&RuntimeRef>) -> String {
 }
 
 fn start_workers(
-    pool: Pool,
+    pool: Arc<Pool>,
     mut detectors: Vec<Box<dyn Detector>>,
     pinned: bool,
-    keeper: Keeper,
+    keeper: Arc<Keeper>,
     shutdown: Shutdown,
 ) -> Result<JoinHandle<Result<()>>> {
     std::thread::Builder::new()
@@ -356,7 +392,7 @@ fn start_workers(
 
 /// Keeps what the workers bring: pictures in the evidence folder, events and state in the outbox.
 struct Keeper {
-    plan: Arc<Plan>,
+    plan: CurrentPlan,
     clock: Arc<dyn Clock>,
     outbox: Arc<Outbox>,
     throttle: Arc<SharedThrottle>,
@@ -364,6 +400,9 @@ struct Keeper {
     progress: Arc<Progress>,
     model: ModelIdentity,
     shutdown: Shutdown,
+    links: Links,
+    /// Waiting for a disk is no sign of a hung worker.
+    pulse: Pulse,
     /// When each camera's state was last stored.
     stored: Mutex<HashMap<String, CaptureTime>>,
 }
@@ -390,8 +429,9 @@ impl Keeper {
             self.throttle.change(at, |throttle| self.tell(chain, at, &state, throttle, reports))?
         };
         self.progress.cases.fetch_add(told.len() as u64, Ordering::Relaxed);
+        let plan = self.plan.get();
         for Dispatch { happening: Happening { case, change, .. }, camera, .. } in told {
-            let rule = self.plan.camera(&camera).and_then(|camera| camera.rules.get(case.rule.0));
+            let rule = plan.camera(&camera).and_then(|camera| camera.rules.get(case.rule.0));
             info!(
                 camera,
                 zone = rule.map(|rule| rule.zone.as_str()),
@@ -438,6 +478,7 @@ impl Keeper {
             if e.is_disk_full() {
                 self.make_room();
             }
+            self.pulse.beat();
             if self.shutdown.wait_for(STORE_AGAIN) {
                 return Err(e);
             }
@@ -456,13 +497,14 @@ impl Keeper {
         dispatches: &[Dispatch],
         reports: &[Report],
     ) -> Result<Vec<Message>> {
+        let plan = self.plan.get();
         self.outbox.accept_with(states, |sequence| {
             let mut messages = Vec::new();
             for dispatch in dispatches {
                 let labels = dispatch.labels.clone().map(Vocabulary::new);
                 messages.extend(mqtt::messages(&EventReport {
-                    plan: &self.plan,
-                    camera: self.plan.camera(&dispatch.camera).unwrap_or(&chain.camera),
+                    plan: &plan,
+                    camera: plan.camera(&dispatch.camera).unwrap_or(&chain.camera),
                     happening: &dispatch.happening,
                     evidence: &reports[dispatch.of].evidence,
                     note: &dispatch.note,
@@ -470,10 +512,18 @@ impl Keeper {
                     model: Some(&self.model),
                     sequence: sequence.next_number(),
                     recorded: self.clock.now(),
+                    clock_synced: self.clock_synced(&dispatch.camera),
                 })?);
             }
             Ok(messages)
         })
+    }
+
+    /// Whether what `camera` saw was stamped by a clock that is kept right; nothing is known of recordings.
+    fn clock_synced(&self, camera: &str) -> Option<bool> {
+        let plan = self.plan.get();
+        plan.camera(camera).filter(|camera| matches!(camera.input, Input::Live(_)))?;
+        self.clock.is_synced().map(|synced| synced && self.links.keeps_time(camera))
     }
 
     /// Gives up old pictures for a case on a disk that is full.

@@ -16,6 +16,7 @@
 //!
 //! - [`config`] what the operator wrote, [`plan`] what it means;
 //! - [`source`] where frames come from, [`decode`] from coded pictures to planes, [`frame`] one picture;
+//! - [`thumbnail`] a small luma picture of it; [`health`] whether the view can be believed;
 //! - [`gate`] which frames are worth a look;
 //! - [`detect`] from planes to detections: preprocess, session, head, non-maximum suppression;
 //! - [`look`] one examination, [`track`] what moves and what stays;
@@ -30,7 +31,7 @@
 //! - [`daemon`] all of it, started and stopped together; [`demo`] a broker and a subscriber to show it;
 //! - [`calibrate`] fits a model to a street and judges the result;
 //! - [`mod@bench`] what it costs on this box;
-//! - [`cli`] the verbs; [`clock`], [`shutdown`], [`telemetry`] and [`error`] around it all.
+//! - [`cli`] the verbs; [`clock`], [`shutdown`], [`service`], [`telemetry`] and [`error`] around it all.
 //!
 //! Threads: one capture thread per camera writes the latest frame into a mailbox; each worker thread owns a
 //! detector and runs the core of one camera at a time; one more makes the pictures of cases; two tokio threads deliver
@@ -42,7 +43,9 @@ pub mod plan;
 pub mod decode;
 pub mod frame;
 pub mod gate;
+pub mod health;
 pub mod source;
+pub mod thumbnail;
 
 pub mod detect;
 pub mod look;
@@ -69,6 +72,7 @@ pub mod demo;
 
 pub mod clock;
 pub mod error;
+pub mod service;
 pub mod shutdown;
 pub mod telemetry;
 mod text_file;

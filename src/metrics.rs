@@ -13,7 +13,7 @@ use crate::clock::{CaptureTime, Clock};
 use crate::daemon::Progress;
 use crate::error::Result;
 use crate::outbox::Outbox;
-use crate::source::{Link, Phase};
+use crate::source::{Links, Phase};
 
 /// A snapshot of what is counted. Totals count since the program started unless they say otherwise.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -100,7 +100,7 @@ pub struct Meter {
     /// What is held back, if there is a throttle.
     pub throttle: Option<watch::Receiver<ThrottleStatus>>,
     /// The live cameras.
-    pub links: Vec<Arc<Link>>,
+    pub links: Links,
     /// The box's clock.
     pub clock: Arc<dyn Clock>,
     /// When the program started.
@@ -142,6 +142,7 @@ impl Meter {
             throttle: self.throttle.as_ref().map(|throttle| throttle_metrics(&throttle.borrow())),
             cameras: self
                 .links
+                .all()
                 .iter()
                 .map(|link| CameraMetrics {
                     camera: link.camera().to_owned(),
@@ -258,7 +259,7 @@ mod tests {
             outbox: Arc::new(Outbox::in_memory().unwrap()),
             progress: Arc::default(),
             throttle: None,
-            links: Vec::new(),
+            links: Links::default(),
             clock: Arc::new(SystemClock),
             started: SystemClock.now(),
         }

@@ -22,6 +22,7 @@ use crate::source::{FfmpegCamera, SnapshotCamera};
 mod broker;
 mod build;
 mod camera;
+mod current;
 pub(crate) mod ground;
 mod labels;
 mod limits;
@@ -31,6 +32,8 @@ mod privacy;
 mod rule;
 mod size;
 mod storage;
+
+pub use current::{Changes, CurrentPlan};
 
 /// What the box is to do.
 #[derive(Clone, Debug)]
@@ -124,7 +127,7 @@ impl BrokerPlan {
 }
 
 /// One camera.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct CameraPlan {
     /// Its id.
     pub id: String,
@@ -191,7 +194,7 @@ pub enum Secret {
 }
 
 /// One rule in one zone.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RulePlan {
     /// The zone's name.
     pub zone: String,

@@ -359,6 +359,7 @@ fn two_cars_in_two_grids_of_one_zone_are_cases_of_those_grids_where_they_stand()
                 model: None,
                 sequence: 1,
                 recorded: happening.at,
+                clock_synced: None,
             };
             mqtt::messages(&report).unwrap()[0].topic.clone()
         })

@@ -337,7 +337,7 @@ fn a_car_that_two_cameras_of_a_running_box_see_is_one_case_until_both_see_it_gon
         identity: ModelIdentity { name: "bright".to_owned(), sha256: "0".repeat(64) },
     };
     let tuning = Tuning { flush: Duration::ZERO, ..Tuning::default() };
-    let options = Options { pace: Pace { speed: 8.0 }, tuning };
+    let options = Options { pace: Pace { speed: 8.0 }, tuning, ..Options::default() };
     let clock = Arc::new(SystemClock);
     let detectors = Detectors { workers: vec![Box::new(detector)], prover: None };
     let daemon = Daemon::start(plan, detectors, clock, options, Shutdown::default()).unwrap();

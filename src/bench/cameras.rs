@@ -87,14 +87,7 @@ pub fn watch(mode: Mode, cameras: usize, url: &str, model: &str, seconds: f64) -
         let now = SystemClock.now();
         let (mailbox, link) = (Arc::new(Mailbox::default()), Arc::new(Link::new(&camera.id, now)));
         let post = (mailbox.clone(), bell.clone());
-        captures.push(Capture::start(
-            camera,
-            now,
-            Pace { speed: 1.0 },
-            post,
-            link.clone(),
-            shutdown.clone(),
-        )?);
+        captures.push(Capture::start(camera, now, Pace { speed: 1.0 }, post, link.clone())?);
         seats.push(WorkerCamera::new(
             Chain::new(&plan, camera, vocabulary.clone(), pictures.clone()),
             mailbox,
@@ -120,7 +113,7 @@ pub fn watch(mode: Mode, cameras: usize, url: &str, model: &str, seconds: f64) -
             Err(_) => Err(Error::new(Kind::System, "the workers panicked; this is a fault of the program")),
         }
     });
-    captures.into_iter().for_each(Capture::join);
+    captures.into_iter().for_each(Capture::stop);
     cost
 }
 

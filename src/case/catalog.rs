@@ -23,7 +23,7 @@ pub static CATALOG: LazyLock<Arc<Catalog>> = LazyLock::new(|| {
 });
 
 /// All kinds of case, and which labels count as one class group.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Catalog {
     /// Names of the standards that the codes are from.
     pub standard: Standard,
@@ -32,7 +32,7 @@ pub struct Catalog {
 }
 
 /// Names of the standards that the codes are from.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct Standard {
     /// The standard in force.

@@ -12,7 +12,6 @@ use crate::config::ConfigFile;
 use crate::daemon::{Daemon, Options};
 use crate::demo::{Broker, Counts, Subscriber};
 use crate::error::{Error, Kind, Result};
-use crate::mqtt::Tuning;
 use crate::pipeline::Pace;
 use crate::plan::{BrokerPlan, Input, Plan};
 use crate::shutdown::Shutdown;
@@ -82,7 +81,7 @@ pub fn run(args: &Args) -> Result<()> {
     let subscriber = Subscriber::start(address, folder.path.join("platform"), std::io::stdout())?;
     let shutdown = Shutdown::default();
     let _signals = super::run::stop_on_signals(&shutdown)?;
-    let options = Options { pace: Pace { speed: args.speed }, tuning: Tuning::default() };
+    let options = Options { pace: Pace { speed: args.speed }, ..Options::default() };
     let daemon = Daemon::start(plan, detectors, Arc::new(SystemClock), options, shutdown.clone())?;
     watch(args, &daemon, &shutdown, length_s)?;
     let (looks, open) = (daemon.progress.looks(), daemon.progress.cases());

@@ -128,7 +128,6 @@ fn detectors(plan: &mut Plan) -> Result<Detectors> {
 }
 
 /// An error with everything underneath it and its help, in one line.
-#[cfg_attr(not(feature = "usb"), expect(dead_code, reason = "only USB cameras need it"))]
 fn in_one_line(error: &Error) -> String {
     let mut text = error.to_string();
     let mut source = std::error::Error::source(error);

@@ -242,6 +242,8 @@ impl<'a> Replay<'a> {
                 sequence: self.sequence,
                 // The wall clock stays out, so that a replay can be repeated byte for byte.
                 recorded: dispatch.happening.at,
+                // A recording says nothing of the clock that it was made by.
+                clock_synced: None,
             })?;
             let mut line = event.to_json()?;
             line.push(b'\n');

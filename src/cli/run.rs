@@ -3,13 +3,15 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tracing::info;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::{error, info};
 
 use crate::clock::SystemClock;
 use crate::config::ConfigFile;
 use crate::daemon::{Daemon, Options};
 use crate::error::{Error, Kind, Result};
 use crate::plan::Plan;
+use crate::service::{self, Word};
 use crate::shutdown::Shutdown;
 
 /// Watch the cameras of a configuration and publish their cases.
@@ -18,7 +20,8 @@ use crate::shutdown::Shutdown;
 Example:
   gridpatrol run --config edge.toml
 
-SIGTERM and Ctrl-C stop it: what the broker takes within ten seconds is delivered, the rest waits on disk.")]
+SIGTERM and Ctrl-C stop it: what the broker takes within ten seconds is delivered, the rest waits on disk.
+SIGHUP reads the configuration again: cameras that are new, changed or gone are, the others are not touched.")]
 pub struct Args {
     /// The configuration.
     #[arg(long, value_name = "FILE")]
@@ -34,16 +37,45 @@ pub fn run(args: &Args) -> Result<()> {
     let detectors = super::detectors(&mut plan)?;
     let shutdown = Shutdown::default();
     let signals = stop_on_signals(&shutdown)?;
+    let mut hangup = {
+        let _inside = signals.enter();
+        signal(SignalKind::hangup())
+            .map_err(|e| Error::new(Kind::System, "cannot listen to signals").caused_by(e))?
+    };
     info!(
         cameras = plan.cameras.len(),
         broker = format!("{}:{}", plan.broker.host, plan.broker.port),
         "Watching."
     );
-    let daemon = Daemon::start(plan, detectors, Arc::new(SystemClock), Options::default(), shutdown.clone())?;
+    let about = format!("{} cameras", plan.cameras.len());
+    let options = Options { stays: true, ..Options::default() };
+    let daemon = Daemon::start(plan, detectors, Arc::new(SystemClock), options, shutdown.clone())?;
+    let config = args.config.clone();
+    daemon.reloads_from(Box::new(move || Plan::new(&ConfigFile::read(&config)?)));
+    service::say(&Word::Ready(about));
     // Recorded inputs may be at their end; a daemon stays up all the same, for what waits in the outbox.
-    signals.block_on(shutdown.requested());
+    while signals.block_on(is_hangup(&mut hangup, &shutdown)) {
+        service::say(&Word::Reloading);
+        let status = match daemon.reload() {
+            Ok(changes) => changes.to_string(),
+            Err(e) => {
+                error!("The configuration was read again, and is not taken: {}", super::in_one_line(&e));
+                "the configuration is at fault; the one before holds".to_owned()
+            }
+        };
+        service::say(&Word::Ready(status));
+    }
     info!("Stopping.");
+    service::say(&Word::Stopping);
     daemon.stop()
+}
+
+/// Waits for SIGHUP; `false` when stopping is asked for.
+async fn is_hangup(hangup: &mut Signal, shutdown: &Shutdown) -> bool {
+    tokio::select! {
+        () = shutdown.requested() => false,
+        heard = hangup.recv() => heard.is_some(),
+    }
 }
 
 /// Requests a stop on SIGTERM or Ctrl-C. The signals are heard as long as the runtime that is returned lives.
@@ -51,7 +83,6 @@ pub fn run(args: &Args) -> Result<()> {
 /// # Errors
 /// When signals cannot be listened to.
 pub(crate) fn stop_on_signals(shutdown: &Shutdown) -> Result<tokio::runtime::Runtime> {
-    use tokio::signal::unix::{SignalKind, signal};
     let fault = |e| Error::new(Kind::System, "cannot listen to signals").caused_by(e);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)

@@ -7,13 +7,14 @@
 //!   says so.
 
 use std::io::Read as _;
-use std::sync::Arc;
 use std::sync::mpsc::RecvTimeoutError;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use sha2::{Digest as _, Sha256};
 
 use super::SharedThrottle;
+use super::roster::Reloader;
 use crate::case::CaseId;
 use crate::case::throttle::{HushedRule, VerdictOutcome};
 use crate::clock::{CaptureTime, Clock};
@@ -25,7 +26,7 @@ use crate::mqtt::{CaseEvent, Commander, topic};
 use crate::outbox::{Matter, Message, Outbox};
 use crate::pipeline::{Snapshot, Snapshots};
 use crate::place::GridId;
-use crate::plan::Plan;
+use crate::plan::CurrentPlan;
 use crate::shutdown::Shutdown;
 
 /// How long a snapshot waits for the camera's next look.
@@ -37,7 +38,9 @@ const EXPIRY_S: u32 = 24 * 3600;
 
 /// What commands work on.
 pub(super) struct BoxCommander {
-    pub(super) plan: Arc<Plan>,
+    pub(super) plan: CurrentPlan,
+    /// Reads the configuration again, once it can be.
+    pub(super) reloads: Arc<OnceLock<Reloader>>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) throttle: Arc<SharedThrottle>,
     pub(super) outbox: Arc<Outbox>,
@@ -48,7 +51,7 @@ pub(super) struct BoxCommander {
 
 impl std::fmt::Debug for BoxCommander {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("BoxCommander").field("box", &self.plan.box_id).finish_non_exhaustive()
+        f.debug_struct("BoxCommander").field("box", &self.plan.get().box_id).finish_non_exhaustive()
     }
 }
 
@@ -71,10 +74,7 @@ impl Commander for BoxCommander {
             }
             Order::Evidence { case, role } => self.evidence(case, *role, now),
             Order::Snapshot { camera } => self.snapshot(camera),
-            Order::Reload => Err(Refused::new(
-                Code::Unsupported,
-                "this version reads its configuration at the start only; restart it",
-            )),
+            Order::Reload => self.reload(),
         }
     }
 }
@@ -82,11 +82,23 @@ impl Commander for BoxCommander {
 impl BoxCommander {
     /// Refuses a rule that the plan does not have.
     fn known(&self, rule: &RuleName) -> std::result::Result<(), Refused> {
-        let Some(camera) = self.plan.camera(&rule.camera) else {
+        let plan = self.plan.get();
+        let Some(camera) = plan.camera(&rule.camera) else {
             return Err(Refused::new(Code::UnknownCamera, "this box has no such camera"));
         };
         let is_it = camera.rules.iter().any(|known| known.zone == rule.zone && known.kind.slug == rule.kind);
         is_it.then_some(()).ok_or_else(|| Refused::new(Code::UnknownRule, "the camera has no such rule"))
+    }
+
+    /// Reads the configuration again.
+    fn reload(&self) -> Outcome {
+        let Some(reloader) = self.reloads.get() else {
+            return Err(Refused::new(Code::Unsupported, "this box has no configuration file to read again"));
+        };
+        match reloader.reload() {
+            Ok(changes) => Ok(Done { reason: Some(changes.to_string()), ..Done::new(Code::Done) }),
+            Err(e) => Err(failed(&e)),
+        }
     }
 
     fn quiet(&self, rule: &RuleName, minutes: u32, reason: &str, now: CaptureTime) -> Outcome {
@@ -103,7 +115,8 @@ impl BoxCommander {
 
     /// Puts a stored picture into the outbox once more.
     fn evidence(&self, case: &CaseId, role: Role, now: CaptureTime) -> Outcome {
-        if self.plan.redaction.is_none() {
+        let plan = self.plan.get();
+        if plan.redaction.is_none() {
             return Err(Refused::new(Code::Withheld, "pictures are off (privacy.pictures = false)"));
         }
         let event = self.outbox.event_of(case).map_err(|e| failed(&e))?;
@@ -116,7 +129,7 @@ impl BoxCommander {
             return Err(none());
         }
         let jpeg = read(&self.store, &file).map_err(|_| none())?;
-        let grid = GridId::parse(&event.data.grid.id, self.plan.grid_profile).map_err(|_| none())?;
+        let grid = GridId::parse(&event.data.grid.id, plan.grid_profile).map_err(|_| none())?;
         let sha256 = hex(&Sha256::digest(&jpeg));
         let properties = [
             ("source", event.source.as_str()),
@@ -128,7 +141,7 @@ impl BoxCommander {
             case: case.clone(),
             matter: Matter::Picture(role),
             recorded: now,
-            topic: topic::evidence(&self.plan, &grid, &event.data.kind, case, role),
+            topic: topic::evidence(&plan, &grid, &event.data.kind, case, role),
             payload: jpeg,
             content_type: "image/jpeg".to_owned(),
             expiry_s: EXPIRY_S,
@@ -140,10 +153,11 @@ impl BoxCommander {
 
     /// A picture of the camera's next look.
     fn snapshot(&self, camera: &str) -> Outcome {
-        if self.plan.camera(camera).is_none() {
+        let plan = self.plan.get();
+        if plan.camera(camera).is_none() {
             return Err(Refused::new(Code::UnknownCamera, "this box has no such camera"));
         }
-        if self.plan.redaction.is_none() {
+        if plan.redaction.is_none() {
             return Err(Refused::new(Code::Withheld, "pictures are off (privacy.pictures = false)"));
         }
         let receiver = self.snapshots.ask(camera);
@@ -161,12 +175,12 @@ impl BoxCommander {
                 let Some(picture) = pictures.into_iter().next() else {
                     return Err(Refused::new(Code::NoPicture, "the camera gives no picture now"));
                 };
-                let topic = topic::snapshot(&self.plan, camera);
+                let topic = topic::snapshot(&plan, camera);
                 let note = PictureNote {
                     uri: format!("mqtt:{topic}"),
                     sha256: picture.sha256,
                     bytes: picture.jpeg.len() as u64,
-                    captured: at.rfc3339(&self.plan.zone),
+                    captured: at.rfc3339(&plan.zone),
                     persons: redaction.persons,
                     vehicles: redaction.vehicles,
                 };

@@ -16,7 +16,7 @@ use crate::clock::CaptureTime;
 use crate::error::Result;
 use crate::outbox::{BOX, Outbox};
 use crate::pipeline::Chain;
-use crate::plan::Plan;
+use crate::plan::{CameraPlan, Plan};
 
 /// The box's throttle.
 #[derive(Debug)]
@@ -111,6 +111,11 @@ impl SharedThrottle {
     /// Brings it in line with what `chain` has open after a restart.
     pub(super) fn reconcile(&self, chain: &Chain) {
         self.lock().reconcile(&chain.camera, chain.judge.open_cases());
+    }
+
+    /// Drops what stands on cameras that are not among `cameras`.
+    pub(super) fn keep_cameras(&self, cameras: &[CameraPlan], at: CaptureTime) -> Result<()> {
+        self.store(at, |throttle| throttle.keep_cameras(cameras))
     }
 
     /// Lets those who follow know what is held back at `at`.

@@ -12,13 +12,15 @@ use crate::case::throttle::ThrottleStatus;
 use crate::clock::CaptureTime;
 use crate::detect::ModelIdentity;
 use crate::metrics::Meter;
-use crate::plan::Plan;
+use crate::plan::{CurrentPlan, Plan};
 
 /// What the session needs to know of the box.
 #[derive(Clone, Debug)]
 pub struct Context {
-    /// The plan.
+    /// The plan that the box started with.
     pub plan: Arc<Plan>,
+    /// The plan as it is: cameras come and go.
+    pub current: CurrentPlan,
     /// The model that looks, if there is one.
     pub model: Option<ModelIdentity>,
     /// What it runs on, if it runs.

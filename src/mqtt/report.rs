@@ -52,6 +52,8 @@ pub struct Report<'a> {
     pub sequence: u64,
     /// When the event was written down.
     pub recorded: CaptureTime,
+    /// Whether the box's clock was right and capture times kept to it; `None` when that is not known.
+    pub clock_synced: Option<bool>,
 }
 
 impl<'a> Report<'a> {
@@ -155,7 +157,7 @@ fn case_data(report: &Report<'_>, rule: &RulePlan) -> CaseData {
             dwell_s: rounded(case.dwell_s(), 1e3),
             samples: case.looks,
             hits: case.hits,
-            clock_synced: None,
+            clock_synced: report.clock_synced,
         },
         objects: case.objects[..listed].iter().map(|seen| object(seen, report.vocabulary)).collect(),
         objects_left_out: (case.objects.len() - listed) as u64,

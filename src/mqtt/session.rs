@@ -554,7 +554,11 @@ fn status(context: &Context, state: State, session: u64, backlog: Option<Backlog
         version: env!("CARGO_PKG_VERSION").to_owned(),
         model: context.model.as_ref().map(Into::into),
         runtime: context.runtime.clone(),
-        cameras: plan.cameras.iter().map(|camera| camera.id.clone()).collect(),
+        cameras: context.current.get().cameras.iter().map(|camera| camera.id.clone()).collect(),
+        clock_synced: match state {
+            State::Offline => None,
+            _ => context.meter.as_ref().and_then(|meter| meter.clock.is_synced()),
+        },
         backlog: backlog.map(Backlog::total),
         outbox: backlog.map(|backlog| OutboxRef {
             oldest: backlog.oldest.map(|at| at.rfc3339(&plan.zone)),

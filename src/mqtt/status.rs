@@ -47,6 +47,9 @@ pub struct Status {
     pub runtime: Option<RuntimeRef>,
     /// Ids of the cameras.
     pub cameras: Vec<String>,
+    /// Whether the box's clock is kept right, by NTP or the like; absent when that is not known, and when `offline`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_synced: Option<bool>,
     /// Messages that wait for the broker or for a subscriber; unknown, thus absent, when `offline`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backlog: Option<u64>,

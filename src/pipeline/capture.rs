@@ -33,11 +33,12 @@ pub struct Pace {
 #[derive(Debug)]
 pub struct Capture {
     thread: JoinHandle<()>,
+    stop: Shutdown,
 }
 
 impl Capture {
     /// Starts watching `camera` from capture time `start`. Frames go to `mailbox`; `bell` rings for each
-    /// one. A recording ends; a live camera goes on until `shutdown`, and says in `link` how it is doing.
+    /// one. A recording ends; a live camera goes on until it is stopped, and says in `link` how it is doing.
     ///
     /// # Errors
     /// When the thread cannot be started.
@@ -47,9 +48,10 @@ impl Capture {
         pace: Pace,
         (mailbox, bell): (Arc<Mailbox>, Arc<Bell>),
         link: Arc<Link>,
-        shutdown: Shutdown,
     ) -> Result<Self> {
         let camera = camera.clone();
+        let stop = Shutdown::default();
+        let shutdown = stop.clone();
         let thread = std::thread::Builder::new()
             .name(format!("capture {}", camera.id))
             .spawn(move || {
@@ -70,11 +72,17 @@ impl Capture {
                 }
             })
             .map_err(|e| Error::new(Kind::System, "cannot start a capture thread").caused_by(e))?;
-        Ok(Self { thread })
+        Ok(Self { thread, stop })
     }
 
-    /// Waits until the thread has ended.
-    pub fn join(self) {
+    /// Asks it to stop; it does so as soon as its source lets it.
+    pub fn request_stop(&self) {
+        self.stop.request();
+    }
+
+    /// Stops it, and waits until the thread has ended.
+    pub fn stop(self) {
+        self.stop.request();
         if self.thread.join().is_err() {
             error!("A capture thread ended in a panic.");
         }

@@ -12,6 +12,7 @@ mod mailbox;
 mod pin;
 mod pool;
 mod proofs;
+mod pulse;
 mod snapshot;
 mod views;
 
@@ -20,4 +21,5 @@ pub use capture::{Capture, Pace};
 pub use chain::{Chain, Report};
 pub use mailbox::Mailbox;
 pub use pool::{Moment, Pool, WorkerCamera};
+pub use pulse::Pulse;
 pub use snapshot::{Snapshot, Snapshots};

@@ -8,8 +8,9 @@
 //! - With a prover, the pictures of a case hold up no other camera: they are made on a thread of their own, and
 //!   only the camera of the case waits for them.
 //! - An error in handing on stops all workers and is returned.
+//! - Cameras come and go while the workers run: one leaves between two of its looks, and no other notices.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tracing::warn;
@@ -19,6 +20,7 @@ use super::chain::{Chain, Report};
 use super::mailbox::Mailbox;
 use super::pin;
 use super::proofs::{Proof, Proofs};
+use super::pulse::Pulse;
 use crate::detect::Detector;
 use crate::error::{Error, Kind, Result};
 use crate::frame::Frame;
@@ -60,18 +62,56 @@ impl WorkerCamera {
 #[derive(Debug)]
 pub struct Pool {
     board: Mutex<Board>,
+    /// Wakes who waits for a camera to come back.
+    back: Condvar,
     bell: Arc<Bell>,
     proofs: Option<Proofs>,
+    pulse: Pulse,
+    stays: bool,
 }
 
 #[derive(Debug)]
 struct Board {
-    /// The cameras; `None` where one is with a worker.
-    seats: Vec<Option<WorkerCamera>>,
+    seats: Vec<Seat>,
     takings: u64,
     /// Why all have to stop before their time.
     failure: Option<Error>,
     stopped: bool,
+}
+
+/// A camera's seat. Workers know it by its number, so an empty one stays and is given to the next camera.
+#[derive(Debug)]
+struct Seat {
+    /// The camera's id.
+    id: String,
+    /// The camera; `None` while it is with a worker, and on an empty seat.
+    camera: Option<WorkerCamera>,
+    holder: Holder,
+}
+
+/// Whose a seat is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Holder {
+    /// The camera's.
+    Camera,
+    /// The camera's, but no worker is to take it again: somebody waits for it.
+    Leaving,
+    /// Nobody's.
+    Nobody,
+}
+
+impl Seat {
+    fn new(camera: WorkerCamera) -> Self {
+        Self { id: camera.chain.camera.id.clone(), camera: Some(camera), holder: Holder::Camera }
+    }
+
+    /// Whether nothing more will come of this seat.
+    fn is_over(&self) -> bool {
+        match &self.camera {
+            Some(camera) => camera.mailbox.is_drained(),
+            None => self.holder == Holder::Nobody,
+        }
+    }
 }
 
 /// What a worker is to do next.
@@ -86,11 +126,14 @@ enum Next {
 impl Pool {
     /// A pool for `cameras`, whose capture threads ring `bell`.
     pub fn new(cameras: Vec<WorkerCamera>, bell: Arc<Bell>) -> Self {
-        let seats = cameras.into_iter().map(Some).collect();
+        let seats = cameras.into_iter().map(Seat::new).collect();
         Self {
             board: Mutex::new(Board { seats, takings: 0, failure: None, stopped: false }),
+            back: Condvar::new(),
             bell,
             proofs: None,
+            pulse: Pulse::default(),
+            stays: false,
         }
     }
 
@@ -100,8 +143,52 @@ impl Pool {
         Self { proofs: Some(Proofs::new(prover)), ..self }
     }
 
-    /// Looks at frames, one worker for each of `detectors`, until stopping is asked for or all inputs are at
-    /// their end. With `pinned`, each worker keeps to a core of its own. After each look `done` gets the chain
+    /// A pool whose workers stay when all inputs are at their end, since cameras may still be added.
+    pub fn that_stays(self) -> Self {
+        Self { stays: true, ..self }
+    }
+
+    /// The sign of life of its threads.
+    pub fn pulse(&self) -> &Pulse {
+        &self.pulse
+    }
+
+    /// Adds `camera`, which is looked at from now on. Gives it back when the workers have stopped.
+    pub fn add(&self, camera: WorkerCamera) -> std::result::Result<(), Box<WorkerCamera>> {
+        let mut board = self.lock();
+        if board.stopped {
+            return Err(Box::new(camera));
+        }
+        let seat = Seat::new(camera);
+        match board.seats.iter_mut().find(|seat| seat.holder == Holder::Nobody) {
+            Some(empty) => *empty = seat,
+            None => board.seats.push(seat),
+        }
+        drop(board);
+        self.bell.ring();
+        Ok(())
+    }
+
+    /// Takes the camera called `id` away, as soon as the worker that may have it gives it back. `None` when there
+    /// is none, or when the workers have stopped.
+    pub fn remove(&self, id: &str) -> Option<WorkerCamera> {
+        let mut board = self.lock();
+        let at = board.seats.iter().position(|seat| seat.id == id && seat.holder == Holder::Camera)?;
+        board.seats[at].holder = Holder::Leaving;
+        while board.seats[at].camera.is_none() {
+            if board.stopped {
+                return None;
+            }
+            let waited = self.back.wait_timeout(board, NAP).unwrap_or_else(PoisonError::into_inner);
+            board = waited.0;
+        }
+        board.seats[at].holder = Holder::Nobody;
+        board.seats[at].id.clear();
+        board.seats[at].camera.take()
+    }
+
+    /// Looks at frames, one worker for each of `detectors`, until stopping is asked for or, in a pool that does not
+    /// stay, all inputs are at their end. To be called once. With `pinned`, each worker keeps to a core of its own. After each look `done` gets the chain
     /// and what changed (often nothing), and once more for each camera at the end; when it cannot keep a report
     /// all workers stop with its error, since to go on would lose a case. For one camera it is never called
     /// twice at once.
@@ -109,13 +196,13 @@ impl Pool {
     /// # Errors
     /// The error of `done`; [`Kind::System`] when a worker cannot be started or panics.
     pub fn run(
-        self,
+        &self,
         detectors: &mut [Box<dyn Detector>],
         pinned: bool,
         shutdown: &Shutdown,
         done: impl Fn(&mut Chain, Moment, &mut Vec<Report>) -> Result<()> + Sync,
     ) -> Result<()> {
-        let (pool, done) = (&self, &done);
+        let (pool, done) = (self, &done);
         let cores = if pinned { pin::cores() } else { Vec::new() };
         std::thread::scope(|scope| {
             let prover = pool.proofs.as_ref().and_then(|proofs| {
@@ -162,12 +249,13 @@ impl Pool {
                 pool.fail(Error::new(Kind::System, what));
             }
         });
-        let mut board = self.board.into_inner().unwrap_or_else(PoisonError::into_inner);
-        if let Some(failure) = board.failure {
+        let mut board = self.lock();
+        board.stopped = true;
+        if let Some(failure) = board.failure.take() {
             return Err(failure);
         }
         let mut reports = Vec::new();
-        let mut cameras = board.seats.iter_mut().flatten();
+        let mut cameras = board.seats.iter_mut().filter_map(|seat| seat.camera.as_mut());
         cameras.try_for_each(|camera| done(&mut camera.chain, Moment::End, &mut reports))
     }
 
@@ -185,11 +273,13 @@ impl Pool {
             let (seat, mut camera) = match self.next() {
                 Next::Serve(seat, camera) => (seat, camera),
                 Next::Wait => {
+                    self.pulse.rest();
                     self.bell.wait(heard, NAP);
                     continue;
                 }
                 Next::Stop => break,
             };
+            self.pulse.beat();
             let mut kept = Ok(());
             if camera.mailbox.take(&mut frame) {
                 let began = Instant::now();
@@ -215,9 +305,10 @@ impl Pool {
             }
             if let Err(e) = self.give_back(seat, camera, kept) {
                 self.fail(e);
-                return;
+                break;
             }
         }
+        self.pulse.rest();
     }
 
     /// The loop of the thread that makes pictures, until the workers bring no more.
@@ -228,9 +319,11 @@ impl Pool {
     ) {
         let mut reports = Vec::new();
         while let Some(Proof { seat, mut camera, frame }) = proofs.next() {
+            self.pulse.beat();
             reports.clear();
             proofs.with(|prover| camera.chain.prove(&frame, prover, &mut reports));
             let kept = done(&mut camera.chain, Moment::Look, &mut reports);
+            self.pulse.rest();
             if let Err(e) = self.give_back(seat, camera, kept) {
                 self.fail(e);
                 return;
@@ -242,7 +335,14 @@ impl Pool {
     fn give_back(&self, seat: usize, camera: WorkerCamera, kept: Result<()>) -> Result<()> {
         // A frame may have come meanwhile, or the input may have ended; others may wait for just that.
         let waited_for = camera.mailbox.is_fresh() || camera.mailbox.is_drained();
-        self.lock().seats[seat] = Some(camera);
+        let mut board = self.lock();
+        let seat = &mut board.seats[seat];
+        seat.camera = Some(camera);
+        let leaves = seat.holder == Holder::Leaving;
+        drop(board);
+        if leaves {
+            self.back.notify_all();
+        }
         if kept.is_ok() && waited_for {
             self.bell.ring();
         }
@@ -255,19 +355,19 @@ impl Pool {
         if board.stopped {
             return Next::Stop;
         }
-        let waiting = board.seats.iter().enumerate().filter_map(|(seat, camera)| {
-            let camera = camera.as_ref()?;
-            camera.mailbox.is_fresh().then_some((camera.due, camera.taken, seat))
+        let waiting = board.seats.iter().enumerate().filter_map(|(number, seat)| {
+            let camera = seat.camera.as_ref().filter(|_| seat.holder == Holder::Camera)?;
+            camera.mailbox.is_fresh().then_some((camera.due, camera.taken, number))
         });
         // No look yet sorts before any time.
         if let Some((_, _, seat)) = waiting.min()
-            && let Some(mut camera) = board.seats[seat].take()
+            && let Some(mut camera) = board.seats[seat].camera.take()
         {
             board.takings += 1;
             camera.taken = board.takings;
             return Next::Serve(seat, camera);
         }
-        let over = board.seats.iter().all(|seat| seat.as_ref().is_some_and(|c| c.mailbox.is_drained()));
+        let over = !self.stays && board.seats.iter().all(Seat::is_over);
         if over { Next::Stop } else { Next::Wait }
     }
 
@@ -277,6 +377,7 @@ impl Pool {
         board.stopped = true;
         board.failure.get_or_insert(error);
         drop(board);
+        self.back.notify_all();
         self.bell.ring();
     }
 

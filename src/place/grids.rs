@@ -25,7 +25,7 @@ const OVERLAP_M2: f64 = 1.0;
 const DEGREES: [&str; 3] = ["CRS84", "4326", "4490"];
 
 /// The grids of one file.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Grids {
     path: PathBuf,
     coordinates: Coordinates,
@@ -33,7 +33,7 @@ pub struct Grids {
 }
 
 /// One grid: all polygons that name it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Grid {
     /// Its ID.
     pub id: GridId,

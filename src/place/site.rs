@@ -48,7 +48,7 @@ pub(crate) struct Spot {
 }
 
 /// The ground of one camera with the grids around it, shared by its zones.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Terrain {
     ground: Ground,
     /// In metres of the ground's plane, the smallest first.
@@ -111,7 +111,7 @@ pub enum SiteFault {
 }
 
 /// How a zone's cases get their place.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Site {
     /// The grid of what lies in no polygon.
     fallback: GridId,

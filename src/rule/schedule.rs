@@ -58,7 +58,7 @@ struct Window {
 }
 
 /// The windows in which a rule is in force, on the clock of a time zone.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub struct Schedule {
     windows: Vec<Window>,
     calendar: Calendar,

@@ -1,11 +1,15 @@
 //! How a live camera is doing. The capture thread writes it; status, health and pages read it.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 use tracing::{info, warn};
 
 use crate::clock::CaptureTime;
+
+/// Capture times further off than this from the wall clock, in seconds, are not called synchronous. NTP slews what is
+/// less, and a case is told in seconds.
+const OFF_S: f64 = 2.0;
 
 /// Whether pictures come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -41,6 +45,8 @@ pub struct LinkState {
     pub camera_clock: bool,
     /// Seconds by which the box's wall clock was set since the start. Capture times go on as before.
     pub clock_step_s: f64,
+    /// Seconds by which the box's wall clock is ahead of the clock that stamps what arrives.
+    pub clock_off_s: f64,
     /// Connections that gave pictures.
     pub connections: u64,
     /// Coded pictures received: each is counted below as decoded, spared, broken or late.
@@ -141,6 +147,38 @@ impl Link {
     }
 }
 
+/// The links of all live cameras, which come and go. Clones share them.
+#[derive(Clone, Debug, Default)]
+pub struct Links(Arc<Mutex<Vec<Arc<Link>>>>);
+
+impl Links {
+    /// Adds `link`.
+    pub fn add(&self, link: Arc<Link>) {
+        self.lock().push(link);
+    }
+
+    /// Takes away the link of the camera called `id`, if there is one.
+    pub fn remove(&self, id: &str) {
+        self.lock().retain(|link| link.camera != id);
+    }
+
+    /// Whether capture times of the camera called `id` keep to the box's wall clock, as far as is known.
+    pub fn keeps_time(&self, id: &str) -> bool {
+        let links = self.lock();
+        let off_s = links.iter().find(|link| link.camera == id).map_or(0.0, |link| link.lock().clock_off_s);
+        off_s.abs() < OFF_S
+    }
+
+    /// All of them, in the order in which they came.
+    pub fn all(&self) -> Vec<Arc<Link>> {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Arc<Link>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,5 +200,19 @@ mod tests {
         let state = link.state();
         assert_eq!((state.phase, state.since, state.reason), (Phase::Live, at(12.0), None));
         assert_eq!(state.connections, 2);
+    }
+
+    #[test]
+    fn a_camera_keeps_time_unless_its_clock_is_known_to_be_off() {
+        let links = Links::default();
+        for (id, off_s) in [("gate", 0.3), ("kerb", -3600.0)] {
+            let link = Link::new(id, at(0.0));
+            link.update(|state| state.clock_off_s = off_s);
+            links.add(Arc::new(link));
+        }
+        assert!(links.keeps_time("gate") && !links.keeps_time("kerb"));
+        links.remove("kerb");
+        assert!(links.keeps_time("kerb"), "of one that is gone nothing is known");
+        assert_eq!(links.all().len(), 1);
     }
 }

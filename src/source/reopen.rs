@@ -134,6 +134,7 @@ impl Source for Reopening {
                         (state.size, state.broken) = (Some(size), broken);
                     });
                     self.link.live(self.steady.now());
+                    self.steady.watch(&self.link);
                     return Ok(Next::Frame);
                 }
                 Ok(Next::End) if self.shutdown.is_requested() => return Ok(Next::End),

@@ -386,14 +386,7 @@ impl RtspSource {
 
     /// Notices whose clock counts, and steps of the wall clock.
     fn note_clock(&mut self) {
-        if let Some(step_s) = self.steady.step() {
-            warn!(
-                camera = self.camera.id,
-                "The clock of this box was set by {step_s:.1} s; capture times of the camera go on as before."
-            );
-            let all_s = self.steady.steps_s();
-            self.link.update(|state| state.clock_step_s = all_s);
-        }
+        self.steady.watch(&self.link);
         let Some((ahead_s, believed)) = self.timing.camera_clock() else { return };
         if self.camera_clock != Some(believed) {
             self.camera_clock = Some(believed);

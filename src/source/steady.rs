@@ -2,6 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use tracing::warn;
+
+use super::Link;
 use crate::clock::{CaptureTime, Clock as _, SystemClock};
 
 /// How often the wall clock is compared with the steady one.
@@ -33,12 +36,24 @@ impl Steady {
         self.start.plus_seconds(self.began.elapsed().as_secs_f64())
     }
 
-    /// By how much the system's clock was set since the last time this was asked, if it was.
-    pub(super) fn step(&mut self) -> Option<f64> {
+    /// Compares the clocks now and then, and lets `link` know; a step of the system's clock is logged.
+    pub(super) fn watch(&mut self, link: &Link) {
         if self.looked.elapsed() < EVERY {
-            return None;
+            return;
         }
         self.looked = Instant::now();
+        if let Some(step_s) = self.step() {
+            warn!(
+                camera = link.camera(),
+                "The clock of this box was set by {step_s:.1} s; capture times of the camera go on as before."
+            );
+        }
+        let (step_s, off_s) = (self.steps_s, SystemClock.now().seconds_since(self.now()));
+        link.update(|state| (state.clock_step_s, state.clock_off_s) = (step_s, off_s));
+    }
+
+    /// By how much the system's clock was set since the last time this was asked, if it was.
+    fn step(&mut self) -> Option<f64> {
         let ahead_s = SystemClock.now().seconds_since(self.now());
         let step_s = ahead_s - self.ahead_s;
         if step_s.abs() < STEP_S {
@@ -48,9 +63,22 @@ impl Steady {
         self.steps_s += step_s;
         Some(step_s)
     }
+}
 
-    /// All steps of the system's clock together, in seconds.
-    pub(super) fn steps_s(&self) -> f64 {
-        self.steps_s
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_was_behind_at_the_start_is_known_to_be_off() {
+        let hour = SystemClock.now().plus_seconds(3600.0);
+        let (mut steady, link) = (Steady::new(hour), Link::new("gate", hour));
+        steady.watch(&link);
+        assert_eq!(link.state().clock_off_s, 0.0, "it is looked at now and then only");
+        steady.looked -= EVERY;
+        steady.watch(&link);
+        let state = link.state();
+        assert!((state.clock_off_s + 3600.0).abs() < 1.0, "{}", state.clock_off_s);
+        assert_eq!(state.clock_step_s, 0.0, "nobody has set the clock since");
     }
 }

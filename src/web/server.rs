@@ -15,7 +15,7 @@ use super::page;
 use crate::error::{Error, Kind, Result};
 use crate::metrics::Meter;
 use crate::outbox::{CaseRecord, Outbox};
-use crate::source::{Link, Phase};
+use crate::source::{Links, Phase};
 
 /// Cases on the page.
 const SHOWN: usize = 200;
@@ -38,7 +38,7 @@ struct Site {
     evidence_dir: Arc<PathBuf>,
     title: Arc<str>,
     about: Arc<str>,
-    links: Arc<[Arc<Link>]>,
+    links: Links,
     meter: Option<Arc<Meter>>,
 }
 
@@ -53,7 +53,7 @@ pub async fn serve(
     outbox: Arc<Outbox>,
     evidence_dir: PathBuf,
     (title, about): (&str, &str),
-    links: Vec<Arc<Link>>,
+    links: Links,
     meter: Option<Arc<Meter>>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<()> {
@@ -62,7 +62,7 @@ pub async fn serve(
         evidence_dir: Arc::new(evidence_dir),
         title: title.into(),
         about: about.into(),
-        links: links.into(),
+        links,
         meter,
     };
     let routes = Router::new()
@@ -117,7 +117,7 @@ impl Site {
     /// What the box looks with, and how its live cameras are doing.
     fn foot(&self) -> String {
         let mut foot = self.about.to_string();
-        for link in self.links.iter() {
+        for link in &self.links.all() {
             let (camera, state) = (link.camera(), link.state());
             let phase = match state.phase {
                 Phase::Connecting => "连接中 connecting",
@@ -136,6 +136,7 @@ impl Site {
 async fn cameras_json(State(site): State<Site>) -> Response {
     let states: Vec<_> = site
         .links
+        .all()
         .iter()
         .map(|link| serde_json::json!({"camera": link.camera(), "link": link.state()}))
         .collect();

@@ -6,6 +6,7 @@ mod files;
 mod media;
 mod program;
 mod proxy;
+mod reload;
 mod rtsp;
 mod server;
 mod snapshot_server;

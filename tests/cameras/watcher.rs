@@ -8,7 +8,6 @@ use gridpatrol::config::ConfigFile;
 use gridpatrol::frame::Frame;
 use gridpatrol::pipeline::{Bell, Capture, Mailbox, Pace};
 use gridpatrol::plan::Plan;
-use gridpatrol::shutdown::Shutdown;
 use gridpatrol::source::{Link, LinkState, Phase};
 
 /// How long anything may take before a test fails.
@@ -19,7 +18,6 @@ pub(super) struct Watcher {
     mailbox: Arc<Mailbox>,
     bell: Arc<Bell>,
     link: Arc<Link>,
-    shutdown: Shutdown,
     capture: Option<Capture>,
     frame: Frame,
     /// When it was started.
@@ -45,12 +43,11 @@ impl Watcher {
         let camera = Plan::new(&file).unwrap().cameras.remove(0);
         let now = SystemClock.now();
         let (mailbox, bell) = (Arc::new(Mailbox::default()), Arc::new(Bell::default()));
-        let (link, shutdown) = (Arc::new(Link::new(&camera.id, now)), Shutdown::default());
+        let link = Arc::new(Link::new(&camera.id, now));
         let started = Instant::now();
         let post = (mailbox.clone(), bell.clone());
-        let capture =
-            Capture::start(&camera, now, Pace { speed: 1.0 }, post, link.clone(), shutdown.clone()).unwrap();
-        Self { mailbox, bell, link, shutdown, capture: Some(capture), frame: Frame::default(), started }
+        let capture = Capture::start(&camera, now, Pace { speed: 1.0 }, post, link.clone()).unwrap();
+        Self { mailbox, bell, link, capture: Some(capture), frame: Frame::default(), started }
     }
 
     /// The next frame, if one comes within `patience`.
@@ -99,9 +96,8 @@ impl Watcher {
 
 impl Drop for Watcher {
     fn drop(&mut self) {
-        self.shutdown.request();
         if let Some(capture) = self.capture.take() {
-            capture.join();
+            capture.stop();
         }
     }
 }

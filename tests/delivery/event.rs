@@ -157,6 +157,7 @@ fn an_event_stays_small_however_many_objects_there_are() {
         model: Some(&model()),
         sequence: 1,
         recorded: at(0.0),
+        clock_synced: None,
     })
     .unwrap();
     let bytes = event.to_json().unwrap();
@@ -181,6 +182,7 @@ fn a_case_whose_rule_is_gone_is_an_error_that_names_the_camera() {
         model: None,
         sequence: 1,
         recorded: at(0.0),
+        clock_synced: None,
     })
     .unwrap_err();
     assert!(error.to_string().contains("cam-05"), "{error}");

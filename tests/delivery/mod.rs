@@ -28,7 +28,7 @@ use gridpatrol::evidence::{Evidence, Picture, Redaction, Role};
 use gridpatrol::mqtt::{self, CaseEvent, Context, Report, Tuning};
 use gridpatrol::outbox::{Outbox, Sequence};
 use gridpatrol::place::{GridBasis, GridId, Polygon, Position, Site};
-use gridpatrol::plan::{BrokerPlan, CameraPlan, Condition, Input, Plan, RulePlan};
+use gridpatrol::plan::{BrokerPlan, CameraPlan, Condition, CurrentPlan, Input, Plan, RulePlan};
 use jiff::tz::TimeZone;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -177,6 +177,7 @@ fn report<'a>(
         model: None,
         sequence,
         recorded: at(300.0),
+        clock_synced: None,
     }
 }
 
@@ -203,6 +204,7 @@ fn event(happening: &Happening, evidence: &Evidence) -> CaseEvent {
         model: Some(&model),
         sequence: 4182,
         recorded: at(300.0),
+        clock_synced: None,
     })
     .unwrap()
 }
@@ -232,6 +234,7 @@ fn context(plan: &Plan) -> Context {
         ..Tuning::default()
     };
     Context {
+        current: CurrentPlan::new(plan.clone()),
         plan: Arc::new(plan.clone()),
         model: Some(model()),
         runtime: None,

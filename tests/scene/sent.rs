@@ -55,6 +55,7 @@ pub fn sent(plan: &Plan, scene: &Scene) -> Sent {
                 model: None,
                 sequence: sent.messages as u64,
                 recorded: dispatch.happening.at,
+                clock_synced: None,
             };
             sent.bytes += CaseEvent::new(&report).unwrap().to_json().unwrap().len();
         }

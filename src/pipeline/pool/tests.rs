@@ -290,7 +290,7 @@ fn the_camera_whose_look_is_most_overdue_is_served_first() {
     {
         let mut board = pool.lock();
         for (seat, due) in [ahead(30), ahead(10), None, ahead(20)].into_iter().enumerate() {
-            board.seats[seat].as_mut().unwrap().due = due;
+            board.seats[seat].camera.as_mut().unwrap().due = due;
         }
     }
     let mut order = Vec::new();
@@ -382,4 +382,32 @@ fn a_case_whose_pictures_wait_when_the_box_stops_is_still_handed_on() {
         running.join().unwrap().unwrap();
     });
     assert_eq!(cases.into_inner().unwrap().into_iter().collect::<Vec<_>>(), ["c1", "c2"]);
+}
+
+#[test]
+fn cameras_come_and_go_while_the_workers_run_and_no_other_notices() {
+    let stage = Stage::new();
+    let pool = stage.pool().that_stays();
+    std::thread::scope(|scope| {
+        let running = scope.spawn(|| {
+            pool.run(&mut stage.detectors(2), false, &stage.shutdown, |_, _, reports| {
+                reports.clear();
+                Ok(())
+            })
+        });
+        stage.feed(&[1, 2, 3, 4], 1..=2);
+        let gone = pool.remove("c2").expect("it is given back between two looks");
+        assert_eq!(gone.chain.looks(), 2);
+        assert!(pool.remove("c2").is_none() && pool.remove("nobody").is_none());
+        stage.post(2, 3);
+        stage.feed(&[1, 3, 4], 3..=4);
+        assert_eq!(stage.script.scene().looks[&2], [1, 2], "who has gone is looked at no more");
+        // All inputs but that of a newcomer are at their end, and the workers are still there for it.
+        assert!(pool.add(gone).is_ok());
+        stage.feed(&[2], 5..=6);
+        stage.end();
+        stage.shutdown.request();
+        running.join().unwrap().unwrap();
+        assert!(pool.remove("c1").is_some(), "who has stopped gives back what it has");
+    });
 }
