@@ -17,16 +17,16 @@ use crate::source::usb::PixelFormat;
 
 /// A configuration with the text it was read from, kept so that later errors can point at a line.
 #[derive(Debug)]
-pub struct ConfigFile {
+pub struct ConfigFile<C = Config> {
     /// Where it was read from.
     pub path: PathBuf,
     /// Its text.
     pub text: String,
     /// What it says.
-    pub config: Config,
+    pub config: C,
 }
 
-impl ConfigFile {
+impl<C: serde::de::DeserializeOwned> ConfigFile<C> {
     /// Reads and parses `path`.
     ///
     /// # Errors
@@ -47,7 +47,7 @@ impl ConfigFile {
     /// # Errors
     /// As [`ConfigFile::read`].
     pub fn parse(path: &Path, text: String) -> Result<Self> {
-        match toml::from_str::<Config>(&text) {
+        match toml::from_str::<C>(&text) {
             Ok(config) => Ok(Self { path: path.to_owned(), text, config }),
             Err(e) => {
                 let span = e.span().unwrap_or(0..0);
@@ -59,7 +59,9 @@ impl ConfigFile {
             }
         }
     }
+}
 
+impl<C> ConfigFile<C> {
     /// An error that points at `span` of this file. `key` is the key at fault, such as `camera.zone.polygon`.
     pub fn fault(&self, key: &str, span: std::ops::Range<usize>, what: impl Into<String>) -> Error {
         let line = line_of(&self.text, span.start);

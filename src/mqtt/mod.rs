@@ -8,7 +8,7 @@ pub mod command;
 mod context;
 pub mod contract;
 pub mod envelope;
-mod link;
+pub(crate) mod link;
 mod message;
 mod orders;
 pub mod publisher;

@@ -103,7 +103,7 @@ impl Plan {
             pin: model::pin(file)?,
             redaction: if with_pictures { privacy::redaction(file)? } else { None },
             limits: limits::plan(file)?,
-            broker: broker::plan(file)?,
+            broker: broker::plan(file, &file.config.mqtt)?,
             storage: file.resolve(folder),
             outbox_bytes: storage::outbox_bytes(file)?,
             retention: storage::retention(file)?,
@@ -127,7 +127,7 @@ pub(super) fn slug(file: &ConfigFile, key: &str, value: &Spanned<String>) -> Res
 }
 
 /// The file at `path`, which must be there.
-pub(super) fn existing(file: &ConfigFile, key: &str, path: &Spanned<PathBuf>) -> Result<PathBuf> {
+pub(super) fn existing<C>(file: &ConfigFile<C>, key: &str, path: &Spanned<PathBuf>) -> Result<PathBuf> {
     let found = file.resolve(path.get_ref());
     if found.is_file() {
         Ok(found)
