@@ -141,6 +141,13 @@ fn i2_a_case_opens_only_after_its_dwell_and_within_a_few_looks() {
     assert_eq!(watch.see(2.0, &[car(0.3)]).story(), [(Change::Opened, 60.0)]);
 }
 
+#[test]
+fn i2_what_the_detector_loses_for_eight_seconds_in_plain_view_keeps_its_dwell() {
+    let mut watch = Watch::new();
+    watch.see(40.0, &[car(0.3)]).see(8.0, &[]).see(20.0, &[car(0.3)]);
+    assert_eq!(watch.story(), [(Change::Opened, 60.0)]);
+}
+
 // The looks begin at midnight UTC on a Thursday: 08:00 on the street's clock.
 #[test]
 fn dwell_counts_from_when_the_rule_comes_into_force_and_nothing_opens_outside() {

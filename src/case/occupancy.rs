@@ -138,10 +138,11 @@ impl Occupancy {
     /// The place was seen and nothing was found there.
     pub(crate) fn miss(&mut self, at: CaptureTime) {
         self.looks += 1;
-        self.misses += 1;
-        if let Some(last) = self.last_judged {
+        // When it went, between the last hit and the first miss, was not seen: the time counts from that miss.
+        if let Some(last) = self.last_judged.filter(|_| self.misses > 0) {
             self.empty_s += at.seconds_since(last).clamp(0.0, LONGEST_STEP_S);
         }
+        self.misses += 1;
         self.last_judged = Some(at);
         let loss = ((1.0 - self.detection_rate()) / (1.0 - FALSE_ALARM)).ln();
         self.log_odds = (self.log_odds + loss).max(-MOST);
@@ -291,6 +292,17 @@ mod tests {
         }
         let cleared = cleared.expect("forty seconds of empty place are enough");
         assert!((10.0..11.0).contains(&cleared), "cleared after {cleared} s");
+    }
+
+    #[test]
+    fn the_time_before_the_first_miss_is_no_empty_time() {
+        let mut place = Occupancy::new(at(0.0), at(0.0));
+        (1..=5).for_each(|look| place.hit(at(2.0 * f64::from(look)), Hit::Sure));
+        (6..=10).for_each(|look| place.miss(at(2.0 * f64::from(look))));
+        // Seen at 10 s, missed from 12 to 20 s: it may have left just before 12 s.
+        assert_eq!(place.empty_s, 8.0);
+        place.miss(at(22.0));
+        assert_eq!(place.empty_s, 10.0);
     }
 
     #[test]

@@ -37,7 +37,7 @@ const BESIDE_IN_FRONT: f32 = 0.75;
 /// IoU with a slot already found on this look from which a further detection is the same object again.
 const AGAIN: f32 = 0.5;
 /// A place without a case is forgotten after this much empty time, in seconds, if its clear time is longer.
-const FORGET_S: f64 = 5.0;
+const FORGET_S: f64 = 10.0;
 /// Most slots of one rule; a zone with more places than that is drawn wrong.
 const MOST_SLOTS: usize = 64;
 
