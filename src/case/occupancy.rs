@@ -198,6 +198,18 @@ impl Occupancy {
         self.log_odds = MOST;
     }
 
+    /// Takes in what another belief about the same object knows.
+    pub(crate) fn take_in(&mut self, other: &Self) {
+        let (first_seen, longest) = (self.first_seen, self.longest_empty_s.max(other.longest_empty_s));
+        let bridged_s = self.bridged_s.min(other.bridged_s);
+        if other.last_seen > self.last_seen {
+            *self = other.clone();
+        }
+        self.first_seen = first_seen.min(other.first_seen);
+        self.longest_empty_s = longest;
+        self.bridged_s = bridged_s;
+    }
+
     /// Starts the dwell anew at `at`: what is seen now may not be what was seen before.
     pub(crate) fn restart(&mut self, at: CaptureTime) {
         *self = Self { log_odds: self.log_odds, ..Self::new(at, at) };
