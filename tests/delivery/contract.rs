@@ -94,7 +94,7 @@ fn every_message_on_a_real_broker_is_the_one_in_the_contract() {
         outbox: box1.outbox.clone(),
         progress: Arc::default(),
         throttle: None,
-        links: Vec::new(),
+        links: gridpatrol::source::Links::default(),
         clock: Arc::new(gridpatrol::clock::SystemClock),
         started: at(0.0),
     }));
