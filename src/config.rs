@@ -264,6 +264,13 @@ pub struct LimitsConfig {
     /// merges nothing.
     #[schemars(with = "Option<f64>")]
     pub same_violation_m: Option<Spanned<f64>>,
+    /// Wanted share of true cases among those that are told, learnt from reviewers' verdicts: cases that are likely
+    /// wrong are then held back and counted. Default 0.8; 0 learns nothing.
+    #[schemars(with = "Option<f64>")]
+    pub precision: Option<Spanned<f64>>,
+    /// Least share of true cases that learning lets through, as far as is known, 0.5 to 1. Default 0.97.
+    #[schemars(with = "Option<f64>")]
+    pub recall: Option<Spanned<f64>>,
 }
 
 /// Where state, the outbox and evidence are kept.
