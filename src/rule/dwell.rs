@@ -69,7 +69,7 @@ impl Dwell {
         self.place_half_hidden(scene, terms);
         self.place_uncovered(scene, terms);
         self.watch_manoeuvres(scene);
-        self.judge_missed(scene);
+        self.judge_missed(scene, terms);
         self.take_new(scene, terms);
         self.merge(scene.at);
         self.open(scene.at, terms, out);
@@ -109,7 +109,7 @@ impl Dwell {
         for &(row, column) in assignment.solve() {
             let detection = scene.detections[standing[column]];
             let slot = &mut self.slots[row];
-            doubt(slot, scene.at, terms);
+            doubt(slot, scene.at);
             let seen = &detection.bbox;
             if seen.iou(&slot.anchor) >= WHOLE || scene.is_settled_in_front(&slot.anchor, slot.group) {
                 slot.last_whole = scene.at;
@@ -146,7 +146,7 @@ impl Dwell {
             });
             if let Some(column) = part {
                 let detection = &scene.detections[standing[column]];
-                doubt(slot, scene.at, terms);
+                doubt(slot, scene.at);
                 sight(slot, scene.at, terms, detection.score, hidden);
                 placed[column] = true;
                 found[row] = true;
@@ -181,11 +181,16 @@ impl Dwell {
 
     /// Notes for each slot that was not found if something is seen on its way out of it or into it.
     fn watch_manoeuvres(&mut self, scene: &Scene<'_>) {
-        for (slot, &found) in self.slots.iter_mut().zip(&self.scratch.found) {
+        let Scratch { standing, placed, found, .. } = &self.scratch;
+        // What stands in a place of its own goes nowhere, though at a look a minute nothing is known to be still.
+        let has_place =
+            |index| standing.iter().position(|&known| known == index).is_some_and(|at| placed[at]);
+        for (slot, &found) in self.slots.iter_mut().zip(found) {
             let leaves_or_comes = |(index, detection): (usize, &Detection)| {
                 scene.groups[index] == slot.group
                     && is_beside(&slot.anchor, &detection.bbox)
                     && !scene.is_still(index)
+                    && !has_place(index)
             };
             if !found && scene.detections.iter().enumerate().any(leaves_or_comes) {
                 slot.manoeuvre = Some(scene.at);
@@ -194,7 +199,11 @@ impl Dwell {
     }
 
     /// Counts the look against every slot that could be seen and was not found.
-    fn judge_missed(&mut self, scene: &Scene<'_>) {
+    fn judge_missed(&mut self, scene: &Scene<'_>, terms: &Terms) {
+        // A rule that allows for absences knows of nights on which none of its objects are found: only a look on which
+        // one was tells that another has gone.
+        let finds = |detection: &Detection| terms.is_about(detection.label) && detection.score >= terms.score;
+        let proven = terms.absence_s.is_none() || scene.detections.iter().any(finds);
         for (slot, &found) in self.slots.iter_mut().zip(&self.scratch.found) {
             if found {
                 continue;
@@ -202,7 +211,10 @@ impl Dwell {
             if scene.hides(&slot.anchor, slot.group, slot.last_whole) {
                 slot.occupancy.blind();
             } else {
-                slot.occupancy.miss(scene.at);
+                slot.occupancy.miss(scene.at, scene.longest_step_s);
+                if !proven {
+                    slot.occupancy.discount();
+                }
             }
         }
     }
@@ -337,13 +349,10 @@ fn is_beside(anchor: &BBox, seen: &BBox) -> bool {
 }
 
 /// Puts what is found in `slot` at `at` on trial if it may be another object than before.
-fn doubt(slot: &mut Slot, at: CaptureTime, terms: &Terms) {
+fn doubt(slot: &mut Slot, at: CaptureTime) {
     let lost = slot.case.is_none() && slot.occupancy.was_lost(at, BLIND_TRIAL_S);
     if lost || slot.occupancy.is_doubted(at) {
-        // A rule that allows for absences knows of nights on which its objects are not found: only where the object
-        // stands then tells.
-        let emptiness = if terms.absence_s.is_some() { 0.0 } else { slot.occupancy.emptiness() };
-        slot.suspect(at, emptiness);
+        slot.suspect(at);
     }
 }
 
