@@ -338,6 +338,11 @@ pub struct CameraConfig {
     /// or H.265 MP4 file or a Motion JPEG AVI file, played at its own speed, or of a folder of JPEG or PNG pictures.
     #[schemars(with = "String")]
     pub source: Spanned<String>,
+    /// The camera's main stream, `rtsp://host/path`, when `source` is a smaller one that is looked at. Pictures of
+    /// cases about what stands are then taken from it, with the same user name and password. Both must show the same
+    /// view. Default: pictures are of what was looked at.
+    #[schemars(with = "Option<String>")]
+    pub evidence_source: Option<Spanned<String>>,
     /// User name, if the camera wants one.
     pub username: Option<String>,
     /// File whose first line is the camera's password.

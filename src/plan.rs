@@ -135,6 +135,8 @@ pub struct CameraPlan {
     pub name: String,
     /// What it watches.
     pub input: Input,
+    /// The main stream, which pictures of what stands are taken from; `None` takes them from what was looked at.
+    pub evidence_input: Option<LivePlan>,
     /// Least seconds of capture time between two looks.
     pub look_interval_s: f64,
     /// The kinds of case, and which labels count as one class group.

@@ -238,9 +238,18 @@ fn camera_plan(
         names.push(zone.id.get_ref());
         rules.extend(rule::plans(file, zone, catalog, calendar, scores.as_ref(), terrain.as_ref())?);
     }
+    let (input, evidence_input) = match replay {
+        Some(input) => (input.clone(), None),
+        None => {
+            let input = input(file, camera)?;
+            let evidence = live::evidence(file, camera, &input)?;
+            (input, evidence)
+        }
+    };
     Ok(CameraPlan {
         name: camera.name.clone().unwrap_or_else(|| id.clone()),
-        input: replay.map_or_else(|| input(file, camera), |input| Ok(input.clone()))?,
+        input,
+        evidence_input,
         look_interval_s: 1.0 / looks_per_second,
         catalog: Arc::clone(catalog),
         decode: camera.decode,

@@ -12,6 +12,7 @@ mod retry;
 mod rtsp;
 mod snapshots;
 mod steady;
+mod still;
 pub mod usb;
 mod video;
 mod y4m;
@@ -23,6 +24,7 @@ pub use images::{PictureReader, PicturesSource};
 pub use link::{Link, LinkState, Links, Phase};
 pub use rtsp::RtspSource;
 pub use snapshots::SnapshotCamera;
+pub use still::Still;
 pub use video::Mp4Source;
 
 use std::sync::Arc;

@@ -90,6 +90,7 @@ fn plan(port: u16) -> Plan {
             id: "cam-05".to_owned(),
             name: "3号院北门".to_owned(),
             input: Input::Video(PathBuf::new()),
+            evidence_input: None,
             decode: Decode::Auto,
             look_interval_s: 0.2,
             catalog: std::sync::Arc::clone(&CATALOG),
