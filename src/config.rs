@@ -382,6 +382,12 @@ pub struct CameraConfig {
     /// What part of the picture a look examines. Default `whole`.
     #[serde(default)]
     pub look_at: LookAt,
+    /// What makes its view unusable.
+    #[serde(default)]
+    pub view: ViewConfig,
+    /// How looks are saved while nothing happens.
+    #[serde(default)]
+    pub gate: GateConfig,
     /// The score map of this camera, in place of `model.scores`.
     #[schemars(with = "Option<PathBuf>")]
     pub scores: Option<Spanned<PathBuf>>,
@@ -392,6 +398,48 @@ pub struct CameraConfig {
     /// What is watched for where.
     #[serde(default, rename = "zone")]
     pub zones: Vec<ZoneConfig>,
+}
+
+/// What makes a camera's view unusable. Looks at such a view count for nothing: no case opens or clears by them.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ViewConfig {
+    /// Whether a black picture is looked for. Default true.
+    pub dark: Option<bool>,
+    /// Whether a covered lens is looked for. Default true.
+    pub covered: Option<bool>,
+    /// Whether a picture that comes again and again, sample for sample, is looked for. Default true; false for a
+    /// folder of pictures, in which they may.
+    pub frozen: Option<bool>,
+    /// Whether a lens out of focus is looked for. Default true.
+    pub blurred: Option<bool>,
+    /// Whether a turned camera is looked for, by a reference picture that is taken anew when the zones change. Default
+    /// true; false for a folder of pictures.
+    pub moved: Option<bool>,
+    /// Seconds, 1 to 3600, for which a fault must last before it is said; until then its looks count for nothing
+    /// either. Default 5.
+    #[schemars(with = "Option<f64>")]
+    pub fault_s: Option<Spanned<f64>>,
+    /// Seconds, 1 to 3600, without a sign of it after which a fault is over. Default 3.
+    #[schemars(with = "Option<f64>")]
+    pub recover_s: Option<Spanned<f64>>,
+    /// Seconds, 5 to 3600, for which the same picture may come. Default 15; 60 for `http://` and `https://` pictures,
+    /// which cameras renew when they please.
+    #[schemars(with = "Option<f64>")]
+    pub frozen_s: Option<Spanned<f64>>,
+}
+
+/// How looks are saved while nothing happens. A look is left out only when nothing moves in any zone, nothing new
+/// stands there, and no rule waits for anything; one that is left out is not taken for an empty one.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GateConfig {
+    /// Whether looks are saved. Default true.
+    pub enabled: Option<bool>,
+    /// Most seconds between two looks, 0.1 to 5, whatever goes on. Default 5, or the shortest dwell of the camera's
+    /// rules where that is less.
+    #[schemars(with = "Option<f64>")]
+    pub look_interval_s: Option<Spanned<f64>>,
 }
 
 /// Which pictures of a live camera are decoded. Key pictures, which cameras send each second or few, cost a

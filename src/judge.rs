@@ -23,7 +23,7 @@ use crate::plan::{CameraPlan, Condition, RulePlan};
 use crate::rule::{
     Cluster, Company, Count, Dwell, Loitering, Pace, Presence, Scene, Schedule, Terms, Together, WEAK,
 };
-use crate::track::{Track, Tracker};
+use crate::track::{Motion, Track, Tracker};
 
 /// Version of the saved state; a state of another version is not taken.
 const STATE_VERSION: u32 = 2;
@@ -186,6 +186,13 @@ impl Judge {
         }
     }
 
+    /// Whether nothing waits for the next look: nothing moves, no place is occupied or was a moment ago, and no case is
+    /// open. What stands still where no rule is about it waits for nothing.
+    pub fn is_at_rest(&self) -> bool {
+        let still = |track: &Track| track.motion == Motion::Still;
+        self.tracker.tracks().iter().all(still) && self.rules.iter().all(Rule::is_at_rest)
+    }
+
     /// Capture time of the last look.
     pub fn last_look(&self) -> Option<CaptureTime> {
         self.last_look
@@ -336,6 +343,16 @@ impl Rule {
             RuleState::Presence(presence) => presence.blind(),
             RuleState::Loitering(loitering) => loitering.blind(),
             RuleState::Cluster { cluster, .. } => cluster.blind(),
+        }
+    }
+
+    fn is_at_rest(&self) -> bool {
+        match &self.state {
+            RuleState::Dwell(dwell) => dwell.is_at_rest(),
+            RuleState::Count { count, .. } => count.is_at_rest(),
+            RuleState::Presence(presence) => presence.is_at_rest(),
+            RuleState::Loitering(loitering) => loitering.is_at_rest(),
+            RuleState::Cluster { cluster, .. } => cluster.is_at_rest(),
         }
     }
 

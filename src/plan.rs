@@ -13,6 +13,8 @@ use crate::clock::CaptureTime;
 use crate::config::{Decode, GridProfile, LookAt};
 use crate::detect::{Provider, Setup};
 use crate::evidence::Retention;
+use crate::gate::GatePlan;
+use crate::health::ViewPlan;
 use crate::mqtt::command::Verb;
 use crate::place::{Polygon, Site};
 use crate::rule::{Schedule, SizeLimits};
@@ -32,6 +34,7 @@ mod privacy;
 mod rule;
 mod size;
 mod storage;
+mod view;
 
 pub use current::{Changes, CurrentPlan};
 
@@ -145,6 +148,10 @@ pub struct CameraPlan {
     pub decode: Decode,
     /// What part of the picture a look examines.
     pub look_at: LookAt,
+    /// What makes its view unusable.
+    pub view: ViewPlan,
+    /// How its looks are saved while nothing happens.
+    pub gate: GatePlan,
     /// What its detector's scores are worth; `None` takes them as they are.
     pub scores: Option<Scores>,
     /// All rules of all its zones.

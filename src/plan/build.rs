@@ -8,7 +8,9 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use toml::Spanned;
 
-use super::{CameraPlan, Input, Plan, broker, camera, ground, limits, live, model, privacy, rule, storage};
+use super::{
+    CameraPlan, Input, Plan, broker, camera, ground, limits, live, model, privacy, rule, storage, view,
+};
 use crate::calibrate::score_file::Scores;
 use crate::case::catalog::{CATALOG, Catalog};
 use crate::config::{CameraConfig, ConfigFile, TomlFile};
@@ -248,6 +250,8 @@ fn camera_plan(
     };
     Ok(CameraPlan {
         name: camera.name.clone().unwrap_or_else(|| id.clone()),
+        view: view::view(file, camera, &input)?,
+        gate: view::gate(file, camera, &rules)?,
         input,
         evidence_input,
         look_interval_s: 1.0 / looks_per_second,

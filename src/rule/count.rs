@@ -74,6 +74,11 @@ impl Count {
         self.clear(scene.at, terms, out);
     }
 
+    /// Whether the number is not reached, and was not a moment ago.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.held.is_none() && self.case.is_none()
+    }
+
     /// A look on which nothing could be judged.
     pub(crate) fn blind(&mut self) {
         self.last_judged = None;

@@ -76,6 +76,11 @@ impl Dwell {
         self.clear(scene.at, terms, out);
     }
 
+    /// Whether no place waits for the next look.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.slots.is_empty()
+    }
+
     /// A look on which nothing could be judged.
     pub(crate) fn blind(&mut self) {
         self.slots.iter_mut().for_each(|slot| slot.occupancy.blind());

@@ -80,6 +80,11 @@ impl Presence {
         self.clear(scene.at, terms, out);
     }
 
+    /// Whether nobody is in the zone, or was a moment ago.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.zone.is_none() && self.again.is_none() && self.case.is_none()
+    }
+
     /// A look on which nothing could be judged.
     pub(crate) fn blind(&mut self) {
         self.zone.iter_mut().chain(&mut self.again).for_each(Occupancy::blind);

@@ -21,7 +21,7 @@ pub use avi::AviSource;
 pub use detections::DetectionsFile;
 pub use ffmpeg::FfmpegCamera;
 pub use images::{PictureReader, PicturesSource};
-pub use link::{Link, LinkState, Links, Phase};
+pub use link::{Link, LinkState, Phase};
 pub use rtsp::RtspSource;
 pub use snapshots::SnapshotCamera;
 pub use still::Still;
