@@ -372,6 +372,12 @@ pub struct CameraConfig {
     /// Cases then carry their position, and with `edge.grids` the grid in which they stand.
     #[schemars(with = "Option<PathBuf>")]
     pub ground: Option<Spanned<PathBuf>>,
+    /// Polygons of the picture that nobody may see, such as windows and courtyards: each at least three corners
+    /// `[x, y]` in 0-1 picture coordinates. What lies in one is made grey before anything looks at the picture, and
+    /// stays so in all pictures of cases.
+    #[serde(default)]
+    #[schemars(with = "Vec<Vec<[f32; 2]>>")]
+    pub mask: Vec<Spanned<Vec<[f32; 2]>>>,
     /// What is watched for where.
     #[serde(default, rename = "zone")]
     pub zones: Vec<ZoneConfig>,

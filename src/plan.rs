@@ -17,7 +17,7 @@ use crate::mqtt::command::Verb;
 use crate::place::{Polygon, Site};
 use crate::rule::{Schedule, SizeLimits};
 use crate::source::usb::UsbCamera;
-use crate::source::{FfmpegCamera, SnapshotCamera};
+use crate::source::{FfmpegCamera, Mask, SnapshotCamera};
 
 mod broker;
 mod build;
@@ -27,6 +27,7 @@ pub(crate) mod ground;
 mod labels;
 mod limits;
 mod live;
+mod mask;
 mod model;
 mod privacy;
 mod rule;
@@ -145,6 +146,8 @@ pub struct CameraPlan {
     pub look_at: LookAt,
     /// What its detector's scores are worth; `None` takes them as they are.
     pub scores: Option<Scores>,
+    /// What of its picture nobody may see, not even the detector.
+    pub masks: Arc<[Polygon]>,
     /// All rules of all its zones.
     pub rules: Vec<RulePlan>,
 }
@@ -298,6 +301,11 @@ impl std::fmt::Display for LiveInput {
 }
 
 impl CameraPlan {
+    /// Hides what nobody may see.
+    pub fn mask(&self) -> Mask {
+        Mask::new(self.masks.clone())
+    }
+
     /// Whether any rule that is in force at `at` needs movement.
     pub fn needs_motion(&self, at: CaptureTime) -> bool {
         let in_force = |rule: &RulePlan| {

@@ -110,7 +110,7 @@ fn play(
     post: impl Fn(&mut Frame),
     shutdown: &Shutdown,
 ) -> Result<()> {
-    let mut source = source::open(&camera.input, start, PICTURES_PER_SECOND)?;
+    let mut source = source::recorded(camera, start, PICTURES_PER_SECOND)?;
     let mut frame = Frame::default();
     let began = Instant::now();
     while source.next(&mut frame)? == Next::Frame {

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use toml::Spanned;
 
-use super::{CameraPlan, Input, Plan, broker, camera, ground, limits, live, model, privacy, rule, storage};
+use super::{
+    CameraPlan, Input, Plan, broker, camera, ground, limits, live, mask, model, privacy, rule, storage,
+};
 use crate::calibrate::score_file::Scores;
 use crate::case::catalog::{CATALOG, Catalog};
 use crate::config::{CameraConfig, ConfigFile};
@@ -238,7 +240,9 @@ fn camera_plan(
         names.push(zone.id.get_ref());
         rules.extend(rule::plans(file, zone, catalog, calendar, scores.as_ref(), terrain.as_ref())?);
     }
+    let masks = mask::masks(file, camera, &rules)?;
     Ok(CameraPlan {
+        masks,
         name: camera.name.clone().unwrap_or_else(|| id.clone()),
         input: replay.map_or_else(|| input(file, camera), |input| Ok(input.clone()))?,
         look_interval_s: 1.0 / looks_per_second,

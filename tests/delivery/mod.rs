@@ -94,6 +94,7 @@ fn plan(port: u16) -> Plan {
             catalog: std::sync::Arc::clone(&CATALOG),
             look_at: Default::default(),
             scores: None,
+            masks: [].into(),
             rules: vec![rule("illegal_parking", GRIDS[0]), rule("crowd", GRIDS[1])],
         }],
     }

@@ -1,0 +1,90 @@
+//! What a configuration must keep from being seen, and what it may not ask for.
+
+use std::path::{Path, PathBuf};
+
+use gridpatrol::clock::CaptureTime;
+use gridpatrol::config::ConfigFile;
+use gridpatrol::detect::{BBox, Detection};
+use gridpatrol::evidence::Shot;
+use gridpatrol::frame::Frame;
+use gridpatrol::plan::{Input, Plan};
+use gridpatrol::source::{self, Next};
+
+use crate::evidence::{blind, decoded, pictures};
+use crate::redaction::model;
+
+/// The two who stand in front of `people.jpg`, left, top, right, bottom in pixels of 768x576.
+const FRONT: [f32; 4] = [600.0, 240.0, 768.0, 400.0];
+
+/// A configuration of one camera that watches `folder`, with `more` in its table.
+fn config(folder: &Path, more: &str) -> String {
+    format!(
+        "edge = {{ street = \"1\", box = \"b\" }}\n[[camera]]\nid = \"cam\"\nsource = \"{}\"\n{more}\n\
+         zone = [{{ id = \"z\", kind = \"gathering\", grid = \"g\", polygon = [[0, 0], [1, 0], [1, 1], [0, 1]] }}]\n",
+        folder.display()
+    )
+}
+
+fn plan(text: &str) -> gridpatrol::error::Result<Plan> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("edge.toml");
+    Plan::new(&ConfigFile::parse(&here, text.to_owned())?)
+}
+
+/// A folder with the picture of people.
+fn people() -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::copy("tests/data/people.jpg", folder.path().join("1.jpg")).unwrap();
+    let path = folder.path().to_owned();
+    (folder, path)
+}
+
+/// The first frame of the camera, as everything after its source sees it.
+fn first_frame(plan: &Plan) -> Frame {
+    let mut frame = Frame::default();
+    let mut source = source::recorded(&plan.cameras[0], CaptureTime::default(), 1.0).unwrap();
+    assert_eq!(source.next(&mut frame).unwrap(), Next::Frame);
+    frame
+}
+
+#[test]
+fn what_is_under_a_mask_is_not_detected_and_flat_in_every_picture() {
+    let (_folder, path) = people();
+    let mut detector = model("models/nanodet-g-416");
+    let mut looked = |more: &str| {
+        let plan = plan(&config(&path, more)).unwrap();
+        assert!(matches!(plan.cameras[0].input, Input::Pictures(_)));
+        let frame = first_frame(&plan);
+        let mut found: Vec<Detection> = Vec::new();
+        detector.detect(&frame, 0.4, &mut found).unwrap();
+        let size = (frame.width as f32, frame.height as f32);
+        let front = BBox {
+            x1: FRONT[0] / size.0,
+            y1: FRONT[1] / size.1,
+            x2: FRONT[2] / size.0,
+            y2: FRONT[3] / size.1,
+        };
+        let inside = found.iter().filter(|seen| seen.bbox.covered_by(&front) > 0.8).count();
+        let vocabulary = detector.vocabulary().clone();
+        let shot = Shot::take(&frame, [found.as_slice()], &vocabulary, &mut *detector, &mut blind());
+        let (taken, _) = pictures(shot.plain());
+        (inside, found.len() - inside, decoded(&taken[0]))
+    };
+    let (seen, _, open) = looked("");
+    assert!(seen >= 2, "two people stand there");
+    let (width, height) = (open.width() as f32, open.height() as f32);
+    let [x1, y1, x2, y2] = [FRONT[0] / width, FRONT[1] / height, FRONT[2] / width, FRONT[3] / height];
+    let mask = format!("mask = [[[{x1}, {y1}], [{x2}, {y1}], [{x2}, {y2}], [{x1}, {y2}]]]");
+    let (hidden, others, masked) = looked(&mask);
+    assert_eq!(hidden, 0, "nobody is found under the mask");
+    assert!(others > 0, "those beside it still are");
+    // A block of JPEG with its colours is 16 pixels wide: those at the edge show what is beside it.
+    let range = |picture: &image::RgbImage| {
+        let values = (FRONT[1] as u32 + 18..FRONT[3] as u32 - 18)
+            .flat_map(|y| (FRONT[0] as u32 + 18..FRONT[2] as u32 - 18).map(move |x| (x, y)))
+            .flat_map(|(x, y)| picture.get_pixel(x, y).0);
+        let (low, high) = values.fold((255, 0), |(low, high), v| (v.min(low), v.max(high)));
+        high - low
+    };
+    assert!(range(&open) > 100);
+    assert!(range(&masked) <= 3, "the picture shows something under the mask: {}", range(&masked));
+}
