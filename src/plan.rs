@@ -19,6 +19,7 @@ use crate::rule::{Schedule, SizeLimits};
 use crate::source::usb::UsbCamera;
 use crate::source::{FfmpegCamera, Mask, SnapshotCamera};
 
+mod banned;
 mod broker;
 mod build;
 mod camera;
@@ -146,6 +147,8 @@ pub struct CameraPlan {
     pub look_at: LookAt,
     /// What its detector's scores are worth; `None` takes them as they are.
     pub scores: Option<Scores>,
+    /// Whether a sign tells people that they are being filmed.
+    pub sign_posted: bool,
     /// What of its picture nobody may see, not even the detector.
     pub masks: Arc<[Polygon]>,
     /// All rules of all its zones.
@@ -316,6 +319,26 @@ impl CameraPlan {
 }
 
 impl Plan {
+    /// What the law asks for and the configuration does not say: ids of cameras of which it does not say that a sign
+    /// tells people that they are being filmed. `None` when it says so of all.
+    pub fn unsigned(&self) -> Option<String> {
+        let without: Vec<&str> = self
+            .cameras
+            .iter()
+            .filter(|camera| !camera.sign_posted)
+            .map(|camera| camera.id.as_str())
+            .collect();
+        (!without.is_empty()).then(|| {
+            format!(
+                "公共场所的摄像机须设置显著的提示标识 (a camera in a public place needs a conspicuous sign): {}. 依据\
+                 《个人信息保护法》第二十六条、《公共安全视频图像信息系统管理条例》(国务院令第799号) (Personal Information \
+                 Protection Law, article 26; State Council Decree 799). Set privacy.sign_posted = true, or sign_posted on \
+                 the camera, once the sign stands",
+                without.join(", ")
+            )
+        })
+    }
+
     /// The CloudEvents `source` of this box.
     pub fn source(&self) -> String {
         format!("/patrol/{}/{}", self.street, self.box_id)

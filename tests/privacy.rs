@@ -12,6 +12,7 @@ use gridpatrol::source::{self, Next};
 
 use crate::evidence::{blind, decoded, pictures};
 use crate::redaction::model;
+use crate::support::program::gridpatrol_ok;
 
 /// The two who stand in front of `people.jpg`, left, top, right, bottom in pixels of 768x576.
 const FRONT: [f32; 4] = [600.0, 240.0, 768.0, 400.0];
@@ -87,4 +88,54 @@ fn what_is_under_a_mask_is_not_detected_and_flat_in_every_picture() {
     };
     assert!(range(&open) > 100);
     assert!(range(&masked) <= 3, "the picture shows something under the mask: {}", range(&masked));
+}
+
+#[test]
+fn a_zone_in_a_place_that_no_camera_may_see_is_refused_with_the_law() {
+    let (_folder, path) = people();
+    let text = config(&path, "").replace("\"gathering\"", "\"changing_room\"");
+    let error = plan(&text).unwrap_err();
+    let said = error.to_string();
+    for part in
+        ["line 6, camera.zone.kind", "changing_room", "更衣室", "禁止安装", "国务院令第799号", "no camera"]
+    {
+        assert!(said.contains(part), "{said}");
+    }
+    // Not even where a site's own catalogue knows the kind.
+    let folder = tempfile::tempdir().unwrap();
+    let catalog = folder.path().join("site.toml");
+    std::fs::write(&catalog, "[[kind]]\nslug = \"crowd\"\nzones = [\"gathering\", \"hotel_room\"]\n")
+        .unwrap();
+    let own = format!("edge = {{ catalog = \"{}\",", catalog.display());
+    let known = config(&path, "").replacen("edge = {", &own, 1);
+    plan(&known).unwrap();
+    let error = plan(&known.replace("\"gathering\", grid", "\"hotel_room\", grid")).unwrap_err().to_string();
+    assert!(error.contains("旅馆客房"), "{error}");
+}
+
+#[test]
+fn check_warns_of_a_camera_of_which_nobody_says_that_a_sign_stands() {
+    let (_folder, path) = people();
+    let here = tempfile::tempdir().unwrap();
+    let check = |text: String| {
+        let file = here.path().join("edge.toml");
+        let root = env!("CARGO_MANIFEST_DIR");
+        let models = format!(
+            "{text}[model]\npath = \"{root}/models/nanodet-g-416\"\n[privacy]\nfaces = \"{root}/models/faces-centerface\"\n\
+             plates = \"{root}/models/plates-retinaface\"\n"
+        );
+        std::fs::write(&file, models).unwrap();
+        gridpatrol_ok(&["check", "--config", file.to_str().unwrap()])
+    };
+    let said = check(config(&path, ""));
+    assert!(said.contains("显著的提示标识") && said.contains("article 26"), "{said}");
+    let said = check(config(&path, "sign_posted = true"));
+    assert!(!said.contains("提示标识"), "{said}");
+    // Said of the whole box, and taken back for one camera.
+    let whole = |more: &str| {
+        let text = config(&path, more) + "[privacy]\nsign_posted = true\n";
+        plan(&text).unwrap().unsigned()
+    };
+    assert_eq!(whole(""), None);
+    assert!(whole("sign_posted = false").unwrap().contains("cam"));
 }

@@ -243,6 +243,7 @@ fn camera_plan(
     let masks = mask::masks(file, camera, &rules)?;
     Ok(CameraPlan {
         masks,
+        sign_posted: camera.sign_posted.or(file.config.privacy.sign_posted).unwrap_or(false),
         name: camera.name.clone().unwrap_or_else(|| id.clone()),
         input: replay.map_or_else(|| input(file, camera), |input| Ok(input.clone()))?,
         look_interval_s: 1.0 / looks_per_second,

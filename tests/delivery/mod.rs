@@ -95,6 +95,7 @@ fn plan(port: u16) -> Plan {
             look_at: Default::default(),
             scores: None,
             masks: [].into(),
+            sign_posted: true,
             rules: vec![rule("illegal_parking", GRIDS[0]), rule("crowd", GRIDS[1])],
         }],
     }
