@@ -277,6 +277,10 @@ pub struct StorageConfig {
     /// Days for which evidence pictures are kept on the box, 1 to 3650. Default 30.
     #[schemars(with = "Option<u64>")]
     pub evidence_days: Option<Spanned<u64>>,
+    /// Days after which the pictures of a case that a reviewer has rejected are deleted, 1 to `evidence_days`. Default
+    /// 7, or `evidence_days` if that is less.
+    #[schemars(with = "Option<u64>")]
+    pub rejected_days: Option<Spanned<u64>>,
 }
 
 /// What pictures may show.

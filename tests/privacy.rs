@@ -1,14 +1,20 @@
 //! What a configuration must keep from being seen, and what it may not ask for.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
+use gridpatrol::case::CaseId;
 use gridpatrol::clock::CaptureTime;
 use gridpatrol::config::ConfigFile;
+use gridpatrol::daemon::expire;
 use gridpatrol::detect::{BBox, Detection};
-use gridpatrol::evidence::Shot;
+use gridpatrol::evidence::{Picture, Role, Shot, Store, file_name};
 use gridpatrol::frame::Frame;
+use gridpatrol::outbox::{Matter, Message, Outbox};
 use gridpatrol::plan::{Input, Plan};
 use gridpatrol::source::{self, Next};
+use jiff::Timestamp;
 
 use crate::evidence::{blind, decoded, pictures};
 use crate::redaction::model;
@@ -138,4 +144,58 @@ fn check_warns_of_a_camera_of_which_nobody_says_that_a_sign_stands() {
     };
     assert_eq!(whole(""), None);
     assert!(whole("sign_posted = false").unwrap().contains("cam"));
+}
+
+#[test]
+fn e4_expired_pictures_leave_the_folder_the_list_and_the_queue() {
+    const DAY_S: f64 = 86_400.0;
+    let here = tempfile::tempdir().unwrap();
+    let (outbox, store) = (Outbox::open(here.path()).unwrap(), Store::open(here.path()).unwrap());
+    let now = SystemTime::now();
+    let at = |days: f64| {
+        CaptureTime::from_timestamp(Timestamp::try_from(now).unwrap()).plus_seconds(-days * DAY_S)
+    };
+    let case = |n: u32| CaseId::parse(&format!("01934f6e-5c1a-8b3e-9a54-{n:012x}")).unwrap();
+    // Case 1 is 31 days old, 2 was rejected 8 days ago, 3 is as old and stands, 4 was rejected and then confirmed.
+    for (n, days) in [(1, 31.0), (2, 8.0), (3, 8.0), (4, 8.0)] {
+        let message = |matter, payload: &[u8]| Message {
+            case: case(n),
+            matter,
+            recorded: at(days),
+            topic: format!("patrol/v1/1/b/case/g/k/{n}"),
+            payload: payload.to_vec(),
+            content_type: "x/y".to_owned(),
+            expiry_s: 60,
+            properties: Vec::new(),
+        };
+        let both = vec![message(Matter::Opened, b"{}"), message(Matter::Picture(Role::Overview), b"jpeg")];
+        outbox.accept("cam", None, |_| Ok(both)).unwrap();
+        let picture = Picture {
+            role: Role::Overview,
+            jpeg: b"jpeg".to_vec(),
+            sha256: String::new(),
+            width: 1,
+            height: 1,
+        };
+        let file = store.folder().join(store.write(&case(n), &picture).unwrap());
+        let written = now - Duration::from_secs_f64(days * DAY_S);
+        File::options().write(true).open(&file).unwrap().set_modified(written).unwrap();
+    }
+    outbox.reviewed(&case(2), true, at(0.0)).unwrap();
+    outbox.reviewed(&case(4), true, at(0.0)).unwrap();
+    outbox.reviewed(&case(4), false, at(0.0)).unwrap();
+    let swept = expire(&store, &outbox, now).unwrap();
+    assert_eq!((swept.expired, swept.undeleted), (2, 0));
+    for (n, is_kept) in [(1, false), (2, false), (3, true), (4, true)] {
+        let file = file_name(&case(n), Role::Overview);
+        assert_eq!(store.folder().join(&file).exists(), is_kept, "file of {n}");
+        assert_eq!(outbox.lists_picture(&file).unwrap(), is_kept, "row of {n}");
+    }
+    let backlog = outbox.backlog().unwrap();
+    assert_eq!(
+        (backlog.events, backlog.pictures),
+        (4, 2),
+        "events stay, and pictures whose time is not over"
+    );
+    assert_eq!(store.swept().expired, 2, "it is counted");
 }
