@@ -9,7 +9,8 @@ use jiff::tz::TimeZone;
 use toml::Spanned;
 
 use super::{
-    CameraPlan, Input, Plan, broker, camera, ground, limits, live, model, privacy, rule, storage, view,
+    CameraPlan, Input, Plan, broker, camera, ground, limits, live, mask, model, privacy, rule, storage,
+    view,
 };
 use crate::calibrate::score_file::Scores;
 use crate::case::catalog::{CATALOG, Catalog};
@@ -248,7 +249,10 @@ fn camera_plan(
             (input, evidence)
         }
     };
+    let masks = mask::masks(file, camera, &rules)?;
     Ok(CameraPlan {
+        masks,
+        sign_posted: camera.sign_posted.or(file.config.privacy.sign_posted).unwrap_or(false),
         name: camera.name.clone().unwrap_or_else(|| id.clone()),
         view: view::view(file, camera, &input)?,
         gate: view::gate(file, camera, &rules)?,

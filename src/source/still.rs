@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 
 use tracing::{info, warn};
 
-use super::{Link, Next, RtspSource, Source as _};
+use super::{Link, Next, Source as _};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Decode;
 use crate::error::{Error, Kind, Result};
 use crate::frame::Frame;
-use crate::plan::{CameraPlan, LivePlan};
+use crate::plan::{CameraPlan, LiveInput, LivePlan};
 use crate::shutdown::Shutdown;
 
 /// How long a picture is waited for. Cameras send a key picture each 1 to 4 s, and take part of a second to answer.
@@ -62,7 +62,9 @@ impl Still {
         // How this connection does is nobody's business but this picture's.
         let link = Arc::new(Link::silent(&self.camera.id, now));
         let over = Shutdown::default();
-        let mut source = RtspSource::new(&self.camera, &self.live, now, link.clone(), over.clone())?;
+        // Masks hold on this stream as on the other.
+        let input = LiveInput::Rtsp(self.live.clone());
+        let mut source = super::live(&self.camera, &input, now, link.clone(), over.clone())?;
         let done = Shutdown::default();
         std::thread::scope(|scope| {
             let (over, finished) = (over.clone(), done.clone());

@@ -100,6 +100,8 @@ fn plan(port: u16) -> Plan {
             view: Default::default(),
             gate: GatePlan { enabled: true, look_interval_s: 5.0 },
             scores: None,
+            masks: [].into(),
+            sign_posted: true,
             rules: vec![rule("illegal_parking", GRIDS[0]), rule("crowd", GRIDS[1])],
         }],
     }
