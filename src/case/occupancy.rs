@@ -295,7 +295,7 @@ mod tests {
         let mut place = parked(60);
         // Three looks, an hour apart: three misses, but only seconds of empty place were seen.
         for hour in 1..=3 {
-            place.miss(at(60.0 + 3600.0 * f64::from(hour), LONGEST_STEP_S));
+            place.miss(at(60.0 + 3600.0 * f64::from(hour)), LONGEST_STEP_S);
         }
         assert!(place.empty_s <= 3.0 * LONGEST_STEP_S);
         assert!(!place.is_empty(60.0));
@@ -320,7 +320,7 @@ mod tests {
     fn the_time_before_the_first_miss_is_no_empty_time() {
         let mut place = Occupancy::new(at(0.0), at(0.0));
         (1..=5).for_each(|look| place.hit(at(2.0 * f64::from(look)), Hit::Sure));
-        (6..=10).for_each(|look| place.miss(at(2.0 * f64::from(look), LONGEST_STEP_S)));
+        (6..=10).for_each(|look| place.miss(at(2.0 * f64::from(look)), LONGEST_STEP_S));
         // Seen at 10 s, missed from 12 to 20 s: it may have left just before 12 s.
         assert_eq!(place.empty_s, 8.0);
         place.miss(at(22.0), LONGEST_STEP_S);

@@ -9,8 +9,7 @@ use jiff::tz::TimeZone;
 use toml::Spanned;
 
 use super::{
-    CameraPlan, Input, Plan, broker, camera, ground, limits, live, mask, model, privacy, rule, storage,
-    view,
+    CameraPlan, Input, Plan, broker, camera, ground, limits, live, mask, model, privacy, rule, storage, view,
 };
 use crate::calibrate::score_file::Scores;
 use crate::case::catalog::{CATALOG, Catalog};

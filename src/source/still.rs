@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tracing::{info, warn};
 
-use super::{Link, Next, Source as _};
+use super::{Link, Next};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Decode;
 use crate::error::{Error, Kind, Result};
