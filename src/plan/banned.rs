@@ -119,7 +119,7 @@ fn place(name: &str) -> Option<&'static str> {
     };
     BANNED
         .iter()
-        .find(|(_, spellings)| spellings.iter().any(|banned| names(&banned)))
+        .find(|(_, spellings)| spellings.iter().any(|banned| names(banned)))
         .map(|(place, _)| *place)
 }
 
