@@ -16,6 +16,7 @@
 //!
 //! - [`config`] what the operator wrote, [`plan`] what it means;
 //! - [`source`] where frames come from, [`decode`] from coded pictures to planes, [`frame`] one picture;
+//! - [`thumbnail`] a small luma picture of it; [`health`] whether the view can be believed;
 //! - [`gate`] which frames are worth a look;
 //! - [`detect`] from planes to detections: preprocess, session, head, non-maximum suppression;
 //! - [`look`] one examination, [`track`] what moves and what stays;
@@ -43,7 +44,9 @@ pub mod plan;
 pub mod decode;
 pub mod frame;
 pub mod gate;
+pub mod health;
 pub mod source;
+pub mod thumbnail;
 
 pub mod detect;
 pub mod look;

@@ -19,6 +19,10 @@ pub enum View {
     Covered,
     /// The camera no longer points where its zones were drawn.
     Moved,
+    /// The same picture comes again and again.
+    Frozen,
+    /// Too far out of focus to see.
+    Blurred,
 }
 
 /// What one look gave.

@@ -138,10 +138,11 @@ impl Occupancy {
     /// The place was seen and nothing was found there.
     pub(crate) fn miss(&mut self, at: CaptureTime) {
         self.looks += 1;
-        self.misses += 1;
-        if let Some(last) = self.last_judged {
+        // When it went, between the last hit and the first miss, was not seen: the time counts from that miss.
+        if let Some(last) = self.last_judged.filter(|_| self.misses > 0) {
             self.empty_s += at.seconds_since(last).clamp(0.0, LONGEST_STEP_S);
         }
+        self.misses += 1;
         self.last_judged = Some(at);
         let loss = ((1.0 - self.detection_rate()) / (1.0 - FALSE_ALARM)).ln();
         self.log_odds = (self.log_odds + loss).max(-MOST);
@@ -195,6 +196,18 @@ impl Occupancy {
         self.hits += hits;
         self.looks += hits;
         self.log_odds = MOST;
+    }
+
+    /// Takes in what another belief about the same object knows.
+    pub(crate) fn take_in(&mut self, other: &Self) {
+        let (first_seen, longest) = (self.first_seen, self.longest_empty_s.max(other.longest_empty_s));
+        let bridged_s = self.bridged_s.min(other.bridged_s);
+        if other.last_seen > self.last_seen {
+            *self = other.clone();
+        }
+        self.first_seen = first_seen.min(other.first_seen);
+        self.longest_empty_s = longest;
+        self.bridged_s = bridged_s;
     }
 
     /// Starts the dwell anew at `at`: what is seen now may not be what was seen before.
@@ -291,6 +304,17 @@ mod tests {
         }
         let cleared = cleared.expect("forty seconds of empty place are enough");
         assert!((10.0..11.0).contains(&cleared), "cleared after {cleared} s");
+    }
+
+    #[test]
+    fn the_time_before_the_first_miss_is_no_empty_time() {
+        let mut place = Occupancy::new(at(0.0), at(0.0));
+        (1..=5).for_each(|look| place.hit(at(2.0 * f64::from(look)), Hit::Sure));
+        (6..=10).for_each(|look| place.miss(at(2.0 * f64::from(look))));
+        // Seen at 10 s, missed from 12 to 20 s: it may have left just before 12 s.
+        assert_eq!(place.empty_s, 8.0);
+        place.miss(at(22.0));
+        assert_eq!(place.empty_s, 10.0);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::contract;
 use super::orders::Commander;
 use super::status::RuntimeRef;
 use crate::case::throttle::ThrottleStatus;
@@ -64,7 +65,7 @@ impl Default for Tuning {
             hold_picture: seconds(3600),
             will_delay_s: 30,
             status_every: seconds(60),
-            metrics_every: seconds(60),
+            metrics_every: seconds(contract::METRICS_EVERY_S.into()),
             flush: seconds(10),
         }
     }

@@ -12,15 +12,15 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::orders;
+use super::{contract, orders};
 use crate::error::{Error, Kind, Result};
 use crate::plan::{BrokerPlan, Plan};
 use crate::text_file;
 
 /// Keep-alive; short enough for the address translation of mobile networks.
-const KEEP_ALIVE: Duration = Duration::from_secs(30);
+pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// Seconds for which the broker remembers the session after the connection is gone.
-const SESSION_EXPIRY_S: u32 = 3600;
+pub(super) const SESSION_EXPIRY_S: u32 = 3600;
 /// Seconds until an attempt to connect counts as failed.
 const CONNECT_TIMEOUT_S: u64 = 10;
 
@@ -80,7 +80,7 @@ fn will_properties(delay_s: u32) -> LastWillProperties {
         delay_interval: Some(delay_s),
         payload_format_indicator: Some(1),
         message_expiry_interval: None,
-        content_type: Some("application/json".to_owned()),
+        content_type: Some(contract::STATUS.content_type.to_owned()),
         response_topic: None,
         correlation_data: None,
         user_properties: Vec::new(),

@@ -6,6 +6,7 @@
 pub mod answer;
 pub mod command;
 mod context;
+pub mod contract;
 pub mod envelope;
 pub(crate) mod link;
 mod message;

@@ -23,7 +23,7 @@ use super::context::{Context, Tuning};
 use super::orders::{self, Finished, Orders};
 use super::publisher::{Cargo, Publisher, Settled};
 use super::status::{HeldBackStatus, OutboxRef, State, Status};
-use super::{link, topic};
+use super::{contract, link, topic};
 use crate::case::throttle::ThrottleStatus;
 use crate::error::{Error, Kind, Result};
 use crate::outbox::{Backlog, Fate, Offer, Outbox, Refusal, RowId};
@@ -487,7 +487,7 @@ impl Connection<'_> {
         let properties = PublishProperties {
             payload_format_indicator: Some(1),
             message_expiry_interval: Some(u32::try_from(expiry).unwrap_or(u32::MAX)),
-            content_type: Some("application/json".to_owned()),
+            content_type: Some(contract::METRICS.content_type.to_owned()),
             ..PublishProperties::default()
         };
         self.client
@@ -511,7 +511,7 @@ impl Connection<'_> {
         if self.told.as_ref() != Some(&status) {
             let properties = PublishProperties {
                 payload_format_indicator: Some(1),
-                content_type: Some("application/json".to_owned()),
+                content_type: Some(contract::STATUS.content_type.to_owned()),
                 ..PublishProperties::default()
             };
             let topic = topic::status(&self.context.plan);

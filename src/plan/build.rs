@@ -11,7 +11,7 @@ use toml::Spanned;
 use super::{CameraPlan, Input, Plan, broker, camera, ground, limits, live, model, privacy, rule, storage};
 use crate::calibrate::score_file::Scores;
 use crate::case::catalog::{CATALOG, Catalog};
-use crate::config::{CameraConfig, ConfigFile};
+use crate::config::{CameraConfig, ConfigFile, TomlFile};
 use crate::error::{Error, Kind, Result};
 use crate::place::{Grids, is_slug};
 use crate::rule::Calendar;
@@ -127,7 +127,7 @@ pub(super) fn slug(file: &ConfigFile, key: &str, value: &Spanned<String>) -> Res
 }
 
 /// The file at `path`, which must be there.
-pub(super) fn existing<C>(file: &ConfigFile<C>, key: &str, path: &Spanned<PathBuf>) -> Result<PathBuf> {
+pub(super) fn existing<C>(file: &TomlFile<C>, key: &str, path: &Spanned<PathBuf>) -> Result<PathBuf> {
     let found = file.resolve(path.get_ref());
     if found.is_file() {
         Ok(found)

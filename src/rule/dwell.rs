@@ -37,7 +37,7 @@ const BESIDE_IN_FRONT: f32 = 0.75;
 /// IoU with a slot already found on this look from which a further detection is the same object again.
 const AGAIN: f32 = 0.5;
 /// A place without a case is forgotten after this much empty time, in seconds, if its clear time is longer.
-const FORGET_S: f64 = 5.0;
+const FORGET_S: f64 = 10.0;
 /// Most slots of one rule; a zone with more places than that is drawn wrong.
 const MOST_SLOTS: usize = 64;
 
@@ -71,7 +71,7 @@ impl Dwell {
         self.watch_manoeuvres(scene);
         self.judge_missed(scene);
         self.take_new(scene, terms);
-        self.merge();
+        self.merge(scene.at);
         self.open(scene.at, terms, out);
         self.clear(scene.at, terms, out);
     }
@@ -115,7 +115,7 @@ impl Dwell {
                 slot.last_whole = scene.at;
             }
             let shown = scene.shown_edges(&slot.anchor, slot.group);
-            sight(slot, scene.at, terms, detection.score);
+            sight(slot, scene.at, terms, detection.score, true);
             slot.latest = detection;
             placed[column] = true;
             found[row] = true;
@@ -147,7 +147,7 @@ impl Dwell {
             if let Some(column) = part {
                 let detection = &scene.detections[standing[column]];
                 doubt(slot, scene.at, terms);
-                sight(slot, scene.at, terms, if hidden { detection.score } else { 0.0 });
+                sight(slot, scene.at, terms, detection.score, hidden);
                 placed[column] = true;
                 found[row] = true;
             }
@@ -170,7 +170,7 @@ impl Dwell {
             });
             if let Some(column) = whole {
                 let detection = scene.detections[standing[column]];
-                sight(slot, scene.at, terms, detection.score);
+                sight(slot, scene.at, terms, detection.score, true);
                 slot.latest = detection;
                 slot.uncover(&detection.bbox);
                 placed[column] = true;
@@ -236,33 +236,37 @@ impl Dwell {
         }
     }
 
-    /// Two slots that have come to mean the same place become one: the one with a case, or the older.
-    fn merge(&mut self) {
-        let mut at = 0;
-        while at < self.slots.len() {
-            let newer = &self.slots[at];
-            let same = self.slots[..at].iter().position(|older| {
-                let part = newer.anchor.covered_by(&older.anchor) >= KNOWN_PART
-                    && same_foot(&older.anchor, &newer.anchor);
+    /// Two slots that have come to mean the same place become one: the one with a case, or the older. Where one of them
+    /// knew only a part of the object, what is left knows the whole.
+    fn merge(&mut self, at: CaptureTime) {
+        let mut index = 0;
+        while index < self.slots.len() {
+            let newer = &self.slots[index];
+            let same = self.slots[..index].iter().position(|older| {
                 older.group == newer.group
-                    && (part || older.anchor.iou(&newer.anchor) >= AGAIN)
                     && (older.case.is_none() || newer.case.is_none())
+                    && (is_part(&newer.anchor, &older.anchor)
+                        || older.anchor.iou(&newer.anchor) >= AGAIN
+                        || (is_part(&older.anchor, &newer.anchor) && !older.occupancy.is_doubted(at)))
             });
-            match same {
-                Some(older) if self.slots[older].case.is_none() && self.slots[at].case.is_some() => {
-                    self.slots.remove(older);
-                }
-                Some(_) => {
-                    self.slots.remove(at);
-                }
-                None => at += 1,
+            let Some(older) = same else {
+                index += 1;
+                continue;
+            };
+            let mut dropped = self.slots.remove(index);
+            let kept = &mut self.slots[older];
+            if kept.case.is_none() && dropped.case.is_some() {
+                std::mem::swap(kept, &mut dropped);
+            }
+            if is_part(&kept.anchor, &dropped.anchor) {
+                kept.complete(dropped);
             }
         }
     }
 
     fn open(&mut self, at: CaptureTime, terms: &Terms, out: &mut Vec<Happening>) {
         for slot in &mut self.slots {
-            let on_trial = slot.is_on_trial();
+            let doubtful = slot.is_on_trial() || !slot.is_convincing(terms.score);
             let Slot { serial, anchor, occupancy, latest, case, .. } = slot;
             match case {
                 Some(case) => {
@@ -274,7 +278,7 @@ impl Dwell {
                 }
                 None if occupancy.last_seen == at
                     && occupancy.is_held(terms.dwell_s)
-                    && !on_trial
+                    && !doubtful
                     && terms.holds(anchor) =>
                 {
                     let Some(since) = terms.violated_since(occupancy.first_seen, at) else { continue };
@@ -317,6 +321,11 @@ impl Dwell {
     }
 }
 
+/// Whether `part` is what shows of an object that stands in `whole`.
+fn is_part(part: &BBox, whole: &BBox) -> bool {
+    part.covered_by(whole) >= KNOWN_PART && same_foot(part, whole)
+}
+
 /// Whether `seen` is where an object of the size of `anchor` is shortly before it gets there or after it has left:
 /// nearer to the camera by less than its height, as what passes in front is not, and less than its width aside.
 fn is_beside(anchor: &BBox, seen: &BBox) -> bool {
@@ -338,14 +347,15 @@ fn doubt(slot: &mut Slot, at: CaptureTime, terms: &Terms) {
     }
 }
 
-/// `slot` was found occupied at `at` by a detection with `score`.
-fn sight(slot: &mut Slot, at: CaptureTime, terms: &Terms, score: f32) {
+/// `slot` was found occupied at `at` by a detection with `score`; `surely` unless that may be of something else.
+fn sight(slot: &mut Slot, at: CaptureTime, terms: &Terms, score: f32, surely: bool) {
     let unseen_s = at.seconds_since(slot.occupancy.last_seen);
     if slot.case.is_none() && unseen_s > terms.longest_blind_s() {
         slot.occupancy.restart(at);
         return;
     }
-    slot.occupancy.hit(at, if score >= terms.score { Hit::Sure } else { Hit::Weak });
+    slot.rate(score);
+    slot.occupancy.hit(at, if surely && score >= terms.score { Hit::Sure } else { Hit::Weak });
 }
 
 /// Makes room by dropping the least believed slot without a case. False when all have cases.

@@ -5,6 +5,7 @@ mod backlog;
 mod broker;
 mod chaos;
 mod command;
+mod contract;
 mod demo_broker;
 mod event;
 mod page;
@@ -209,7 +210,7 @@ fn event(happening: &Happening, evidence: &Evidence) -> CaseEvent {
 }
 
 fn validator(subject: Subject) -> jsonschema::Validator {
-    let schema = serde_json::to_value(of(subject)).unwrap();
+    let schema = of(subject).unwrap();
     jsonschema::options().should_validate_formats(true).build(&schema).unwrap()
 }
 
@@ -250,6 +251,7 @@ struct Box1 {
     plan: Plan,
     tuning: Tuning,
     commander: Option<Arc<dyn mqtt::Commander>>,
+    meter: Option<Arc<gridpatrol::metrics::Meter>>,
     outbox: Arc<Outbox>,
     runtime: Option<tokio::runtime::Runtime>,
     stop: Option<oneshot::Sender<()>>,
@@ -260,12 +262,12 @@ impl Box1 {
     fn new(plan: Plan) -> Self {
         let outbox = Arc::new(Outbox::in_memory().unwrap());
         let Context { tuning, .. } = context(&plan);
-        Self { plan, tuning, commander: None, outbox, runtime: None, stop: None, session: None }
+        Self { plan, tuning, commander: None, meter: None, outbox, runtime: None, stop: None, session: None }
     }
 
     fn connect(&mut self) {
-        let (tuning, commander) = (self.tuning, self.commander.clone());
-        let context = Context { tuning, commander, ..context(&self.plan) };
+        let (tuning, commander, meter) = (self.tuning, self.commander.clone(), self.meter.clone());
+        let context = Context { tuning, commander, meter, ..context(&self.plan) };
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let (stop, stopped) = oneshot::channel();
