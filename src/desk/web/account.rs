@@ -57,7 +57,9 @@ pub(super) async fn sign_in(cx: Cx, posted: Posted) -> Reply {
         Err(denied @ (Denied::NotSignedIn | Denied::TooMany { .. })) => {
             let (code, said) = words::denied(&denied, cx.lang);
             let text = match denied {
-                Denied::NotSignedIn => cx.t("用户名或密码不正确。", "User name or password is wrong.").to_owned(),
+                Denied::NotSignedIn => {
+                    cx.t("用户名或密码不正确。", "User name or password is wrong.").to_owned()
+                }
                 _ => said,
             };
             let form = login_form(&cx, own_path(posted.get("to")), &login, Some(&text));
@@ -85,7 +87,9 @@ pub(super) async fn sign_out(cx: Cx, _posted: Posted) -> Reply {
 
 pub(super) async fn password(cx: Cx) -> Response {
     let must = cx.session.as_ref().is_some_and(|session| session.must_change);
-    let why = must.then(|| cx.t("首次登录请先修改初始密码。", "Please change the password that you were given.").to_owned());
+    let why = must.then(|| {
+        cx.t("首次登录请先修改初始密码。", "Please change the password that you were given.").to_owned()
+    });
     layout::page(&cx, cx.t("修改密码", "Change password"), &password_form(&cx, why.as_deref()))
 }
 

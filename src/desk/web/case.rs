@@ -192,8 +192,21 @@ fn timeline(cx: &Cx, entries: &[Entry]) -> Markup {
 /// Name of an entry of a timeline.
 fn step<'a>(cx: &Cx, what: &'a str) -> &'a str {
     let steps = [
-        Step::Accept, Step::Reject, Step::Merge, Step::Start, Step::Dispose, Step::Verify, Step::Refuse, Step::Close,
-        Step::Escalate, Step::Assign, Step::Return, Step::SendBack, Step::Reopen, Step::Undo, Step::Note,
+        Step::Accept,
+        Step::Reject,
+        Step::Merge,
+        Step::Start,
+        Step::Dispose,
+        Step::Verify,
+        Step::Refuse,
+        Step::Close,
+        Step::Escalate,
+        Step::Assign,
+        Step::Return,
+        Step::SendBack,
+        Step::Reopen,
+        Step::Undo,
+        Step::Note,
     ];
     if let Some(step) = steps.into_iter().find(|step| step.as_str() == what) {
         return cx.lang.of(step.names());

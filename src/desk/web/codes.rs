@@ -49,7 +49,8 @@ pub(super) async fn sheet(cx: Cx) -> Reply {
 
 /// The QR code of `url`. What the crate draws is made of numbers only: no words of anybody are in it.
 fn code(url: &str) -> Result<Markup, Denied> {
-    let fault = |e| Denied::Fault(Error::new(Kind::Config, "web.public_url is too long for a QR code").caused_by(e));
+    let fault =
+        |e| Denied::Fault(Error::new(Kind::Config, "web.public_url is too long for a QR code").caused_by(e));
     let code = QrCode::with_error_correction_level(url, EcLevel::M).map_err(fault)?;
     let drawn = code.render::<svg::Color<'_>>().quiet_zone(true).min_dimensions(220, 220).build();
     let start = drawn.find("<svg").unwrap_or_default();

@@ -85,7 +85,12 @@ pub(super) async fn answer(cx: Cx, Path(token): Path<String>, posted: Posted) ->
         }
         Err(denied @ (Denied::Invalid(_) | Denied::TooMany { .. })) => {
             let (code, text) = words::denied(&denied, cx.lang);
-            let question = cx.ask_open({ let token = token.clone(); move |desk| desk.followup(&token) }).await;
+            let question = cx
+                .ask_open({
+                    let token = token.clone();
+                    move |desk| desk.followup(&token)
+                })
+                .await;
             let question = question.map_err(|denied| cx.fail(denied))?;
             Ok(layout::with(code, page(&cx, &token, &question, Some(&text))))
         }

@@ -67,7 +67,8 @@ impl<S: Send + Sync> FromRequest<S> for Posted {
 }
 
 async fn read<S: Send + Sync>(cx: &Cx, request: Request<Body>, state: &S) -> Result<Posted, Denied> {
-    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind =
+        request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if kind.starts_with("multipart/form-data") {
         let turns = if cx.session.is_some() { &cx.site.staff_uploads } else { &cx.site.public_uploads };
         let _turn = match tokio::time::timeout(TURN, turns.acquire()).await {
@@ -146,7 +147,11 @@ fn refused(e: &axum::extract::multipart::MultipartError) -> Denied {
 }
 
 fn stale() -> Denied {
-    Denied::invalid("csrf", "页面已过期，请返回刷新后重试", "This page is out of date: go back, reload it and try again")
+    Denied::invalid(
+        "csrf",
+        "页面已过期，请返回刷新后重试",
+        "This page is out of date: go back, reload it and try again",
+    )
 }
 
 fn too_large() -> Denied {

@@ -43,7 +43,9 @@ pub(super) const PASSWORD: &str = "/password";
 pub(super) async fn headers(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
     let mut response = match is_for_us(&site.desk, request.headers()) {
         true => next.run(request).await,
-        false => (StatusCode::MISDIRECTED_REQUEST, "this desk has another name (web.public_url)\n").into_response(),
+        false => {
+            (StatusCode::MISDIRECTED_REQUEST, "this desk has another name (web.public_url)\n").into_response()
+        }
     };
     let answer = response.headers_mut();
     for (name, value) in HEADERS {
@@ -61,9 +63,10 @@ fn is_for_us(desk: &Desk, headers: &HeaderMap) -> bool {
     let Some(Ok(authority)) = host.map(str::parse::<Authority>) else { return false };
     let name = authority.host().trim_start_matches('[').trim_end_matches(']');
     let public = url::Url::parse(&web.public_url).ok();
-    let is_public = public.as_ref().and_then(url::Url::host_str).is_some_and(|known| {
-        known.trim_start_matches('[').trim_end_matches(']').eq_ignore_ascii_case(name)
-    });
+    let is_public = public
+        .as_ref()
+        .and_then(url::Url::host_str)
+        .is_some_and(|known| known.trim_start_matches('[').trim_end_matches(']').eq_ignore_ascii_case(name));
     let address = name.parse::<IpAddr>().ok();
     is_public
         || name.eq_ignore_ascii_case("localhost")
@@ -94,7 +97,8 @@ pub(super) async fn gate(State(gate): State<Gate>, mut request: Request, next: N
         _ => Lang::Zh,
     };
     let token = cookie(headers, session_cookie(site)).map(str::to_owned);
-    let form = cookie(headers, form_cookie(site)).filter(|form| (8..=64).contains(&form.len())).map(str::to_owned);
+    let form =
+        cookie(headers, form_cookie(site)).filter(|form| (8..=64).contains(&form.len())).map(str::to_owned);
     let is_cross = headers.get("sec-fetch-site").is_some_and(|from| from == "cross-site");
     let is_foreign = is_cross || headers.get(header::ORIGIN).is_some_and(|origin| !is_own(origin, headers));
     let here = request.uri().path_and_query().map_or("/", |here| here.as_str()).to_owned();
@@ -183,7 +187,8 @@ fn is_own(origin: &HeaderValue, headers: &HeaderMap) -> bool {
 
 fn too_many(retry_after_s: u32) -> Response {
     let text = "请求过于频繁，请稍后再试。Too many requests: try again later.\n";
-    let headers = [(header::RETRY_AFTER, retry_after_s.to_string()), (header::CONNECTION, "close".to_owned())];
+    let headers =
+        [(header::RETRY_AFTER, retry_after_s.to_string()), (header::CONNECTION, "close".to_owned())];
     (StatusCode::TOO_MANY_REQUESTS, headers, text).into_response()
 }
 
@@ -196,7 +201,8 @@ fn address(request: &Request, proxies: &[IpAddr]) -> IpAddr {
     }
     // Each proxy adds at the end whom it heard; the last one that is no proxy of ours is as far as we can believe it.
     let chain = request.headers().get_all("x-forwarded-for");
-    let chain: Vec<&str> = chain.iter().filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(',')).collect();
+    let chain: Vec<&str> =
+        chain.iter().filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(',')).collect();
     let known = chain.iter().rev().map_while(|entry| entry.trim().parse::<IpAddr>().ok());
     known.map(|address| address.to_canonical()).find(|address| !proxies.contains(address)).unwrap_or(peer)
 }

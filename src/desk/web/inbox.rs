@@ -134,7 +134,10 @@ pub(super) async fn list(cx: Cx, Query(asked): Query<Asked>) -> Reply {
 
 fn empty(cx: &Cx, tab: Tab) -> Markup {
     let text = match tab {
-        Tab::Inbox => cx.t("没有待核实的案件。新案件会自动出现在这里。", "Nothing to review. New cases appear here by themselves."),
+        Tab::Inbox => cx.t(
+            "没有待核实的案件。新案件会自动出现在这里。",
+            "Nothing to review. New cases appear here by themselves.",
+        ),
         Tab::Overdue => cx.t("没有超时的案件。", "Nothing is overdue."),
         _ => cx.t("这里没有案件。", "No cases here."),
     };

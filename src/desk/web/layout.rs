@@ -82,7 +82,10 @@ fn links(cx: &Cx) -> Markup {
     if coordinates {
         all.push(("/board", cx.t("城运看板", "Board")));
     }
-    all.push(("/inbox", if role == Role::Department { cx.t("派遣案件", "Our cases") } else { cx.t("案件", "Cases") }));
+    all.push((
+        "/inbox",
+        if role == Role::Department { cx.t("派遣案件", "Our cases") } else { cx.t("案件", "Cases") },
+    ));
     if role != Role::Department {
         all.push(("/report/patrol", cx.t("巡查上报", "Patrol")));
     }

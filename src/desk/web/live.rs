@@ -4,8 +4,8 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::IntoResponse as _;
+use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::stream;
 use tokio::time::Instant;
 
@@ -24,16 +24,18 @@ pub(super) async fn live(cx: Cx) -> Reply {
     };
     let watch = cx.site.desk.watch(&session.viewer);
     let (stopping, until) = (cx.site.stopping.clone(), Instant::now() + TURN);
-    let events = stream::unfold((watch, stopping, place), move |(mut watch, mut stopping, place)| async move {
-        let changed = tokio::select! {
-            changed = watch.next() => changed?,
-            _ = stopping.wait_for(|stops| *stops) => return None,
-            () = tokio::time::sleep_until(until) => return None,
-        };
-        let data = serde_json::json!({ "id": changed.id, "version": changed.version, "what": changed.what });
-        let event = Event::default().event("changed").data(data.to_string());
-        Some((Ok::<_, Infallible>(event), (watch, stopping, place)))
-    });
+    let events =
+        stream::unfold((watch, stopping, place), move |(mut watch, mut stopping, place)| async move {
+            let changed = tokio::select! {
+                changed = watch.next() => changed?,
+                _ = stopping.wait_for(|stops| *stops) => return None,
+                () = tokio::time::sleep_until(until) => return None,
+            };
+            let data =
+                serde_json::json!({ "id": changed.id, "version": changed.version, "what": changed.what });
+            let event = Event::default().event("changed").data(data.to_string());
+            Some((Ok::<_, Infallible>(event), (watch, stopping, place)))
+        });
     let beat = KeepAlive::new().interval(BEAT);
     Ok(([("x-accel-buffering", "no")], Sse::new(events).keep_alive(beat)).into_response())
 }

@@ -43,7 +43,8 @@ fn period(cx: &Cx, asked: &Asked) -> (Period, String, String) {
 
 pub(super) async fn show(cx: Cx, Query(asked): Query<Asked>) -> Reply {
     let (period, from, to) = period(&cx, &asked);
-    let (rates, grids) = cx.ask(move |desk, viewer| Ok((desk.rates(viewer, &period)?, desk.grids(viewer)))).await?;
+    let (rates, grids) =
+        cx.ask(move |desk, viewer| Ok((desk.rates(viewer, &period)?, desk.grids(viewer)))).await?;
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     query.append_pair("from", &from).append_pair("to", &to).append_pair("grid", &asked.grid);
     let all = &rates.all;
@@ -53,10 +54,30 @@ pub(super) async fn show(cx: Cx, Query(asked): Query<Asked>) -> Reply {
         ("response", cx.t("按时响应率", "Response"), words::percent(all.response), of(all.response)),
         ("disposal", cx.t("处置率", "Disposal"), words::percent(all.disposal), of(all.disposal)),
         ("on-time", cx.t("按时处置率", "On time"), words::percent(all.on_time), of(all.on_time)),
-        ("satisfaction", cx.t("满意率", "Satisfaction"), words::percent(all.satisfaction), of(all.satisfaction)),
-        ("precision", cx.t("摄像头准确率", "Camera precision"), words::percent(all.precision), of(all.precision)),
-        ("median-response", cx.t("响应中位时长", "Median to answer"), span(all.median_response_ms), String::new()),
-        ("median-disposal", cx.t("处置中位时长", "Median to dispose"), span(all.median_disposal_ms), String::new()),
+        (
+            "satisfaction",
+            cx.t("满意率", "Satisfaction"),
+            words::percent(all.satisfaction),
+            of(all.satisfaction),
+        ),
+        (
+            "precision",
+            cx.t("摄像头准确率", "Camera precision"),
+            words::percent(all.precision),
+            of(all.precision),
+        ),
+        (
+            "median-response",
+            cx.t("响应中位时长", "Median to answer"),
+            span(all.median_response_ms),
+            String::new(),
+        ),
+        (
+            "median-disposal",
+            cx.t("处置中位时长", "Median to dispose"),
+            span(all.median_disposal_ms),
+            String::new(),
+        ),
     ];
     let body = html! {
         h1 { (cx.t("工作指标", "Rates")) }

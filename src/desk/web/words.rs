@@ -10,7 +10,8 @@ use crate::desk::rates::timestamp;
 
 /// Day and minute of `at`; the year only where it is not this one.
 pub(super) fn moment(at: Millis, now: Millis, zone: &TimeZone) -> String {
-    let (then, today) = (timestamp(at).to_zoned_datetime(zone.clone()), timestamp(now).to_zoned_datetime(zone.clone()));
+    let (then, today) =
+        (timestamp(at).to_zoned_datetime(zone.clone()), timestamp(now).to_zoned_datetime(zone.clone()));
     let form = if then.year() == today.year() { "%m-%d %H:%M" } else { "%Y-%m-%d %H:%M" };
     then.strftime(form).to_string()
 }
@@ -46,7 +47,11 @@ pub(super) fn denied(denied: &Denied, lang: Lang) -> (StatusCode, String) {
     match denied {
         Denied::NotFound => (
             StatusCode::NOT_FOUND,
-            lang.t("没有找到，或不在您的负责范围内。", "Not found, or not within what you are responsible for.").to_owned(),
+            lang.t(
+                "没有找到，或不在您的负责范围内。",
+                "Not found, or not within what you are responsible for.",
+            )
+            .to_owned(),
         ),
         Denied::NotSignedIn => {
             (StatusCode::UNAUTHORIZED, lang.t("请先登录。", "Please sign in first.").to_owned())
@@ -54,11 +59,16 @@ pub(super) fn denied(denied: &Denied, lang: Lang) -> (StatusCode, String) {
         Denied::Forbidden => {
             (StatusCode::FORBIDDEN, lang.t("您没有此操作的权限。", "You may not do that.").to_owned())
         }
-        Denied::Refused(refusal) => (StatusCode::CONFLICT, format!("{}{}", lang.of(refusal.names()), lang.t("。", "."))),
+        Denied::Refused(refusal) => {
+            (StatusCode::CONFLICT, format!("{}{}", lang.of(refusal.names()), lang.t("。", ".")))
+        }
         Denied::Changed => (
             StatusCode::CONFLICT,
-            lang.t("案件刚被他人更新，请查看后再操作。", "Somebody else has just changed this case: look at it, then try again.")
-                .to_owned(),
+            lang.t(
+                "案件刚被他人更新，请查看后再操作。",
+                "Somebody else has just changed this case: look at it, then try again.",
+            )
+            .to_owned(),
         ),
         Denied::Invalid(what) => {
             let code = match what.field {
@@ -79,8 +89,11 @@ pub(super) fn denied(denied: &Denied, lang: Lang) -> (StatusCode, String) {
         }
         Denied::Fault(_) => (
             StatusCode::INTERNAL_SERVER_ERROR,
-            lang.t("系统出错了，请稍后重试或联系管理员。", "Something went wrong here: try again later or tell the administrator.")
-                .to_owned(),
+            lang.t(
+                "系统出错了，请稍后重试或联系管理员。",
+                "Something went wrong here: try again later or tell the administrator.",
+            )
+            .to_owned(),
         ),
     }
 }
