@@ -179,6 +179,7 @@ impl Judge {
             detections: look.detections,
             groups: &self.of_detection,
             tracker: &self.tracker,
+            usual_step_s: self.pace.usual_s(),
             longest_step_s: self.pace.longest_step_s(),
         };
         for rule in &mut self.rules {
