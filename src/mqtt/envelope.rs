@@ -241,6 +241,10 @@ pub struct EvidenceRef {
     pub width: u32,
     /// Height in pixels, caption included.
     pub height: u32,
+    /// When it was captured; absent where that is the time of the event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "date-time"))]
+    pub captured: Option<String>,
 }
 
 /// What was hidden in the pictures, or why there are none.

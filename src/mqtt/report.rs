@@ -225,6 +225,7 @@ fn evidence_refs(report: &Report<'_>, rule: &RulePlan) -> Vec<EvidenceRef> {
         bytes: picture.jpeg.len() as u64,
         width: picture.width,
         height: picture.height,
+        captured: picture.captured.map(|at| at.rfc3339(&report.plan.zone)),
     };
     pictures.iter().map(refer).collect()
 }
