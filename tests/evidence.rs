@@ -438,6 +438,7 @@ fn stored(jpeg: &[u8]) -> Picture {
         width: 1,
         height: 1,
         captured: None,
+        url: None,
     }
 }
 

@@ -28,3 +28,4 @@ mod scene;
 mod support;
 mod throttle;
 mod tracking;
+mod upload;

@@ -79,6 +79,8 @@ pub struct Picture {
     pub height: u32,
     /// When it was captured, where that is not the time of the event.
     pub captured: Option<CaptureTime>,
+    /// Address at which a store will have it; `None` for a picture that is sent as a message.
+    pub url: Option<String>,
 }
 
 /// What was hidden in the pictures of one event; where they show different moments, in the one with the most.

@@ -79,6 +79,7 @@ fn pictures() -> Evidence {
         width: 1280,
         height: 752,
         captured: None,
+        url: None,
     };
     Evidence::Taken {
         pictures: vec![picture(Role::Overview), picture(Role::Closeup)],
