@@ -6,6 +6,7 @@ mod broker;
 mod chaos;
 mod command;
 mod contract;
+mod contract_page;
 mod demo_broker;
 mod event;
 mod health;

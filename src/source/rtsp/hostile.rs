@@ -17,7 +17,8 @@ pub(crate) fn read(data: &[u8]) {
     while let Some((head, after)) = rest.split_first_chunk::<13>() {
         let [flags, time @ .., a, b, c, d] = *head;
         let time: [u8; 8] = time;
-        let media = i64::from_be_bytes(time);
+        // 146 years either way: RTP time has 32 bits, so no camera comes near what saturates.
+        let media = i64::from_be_bytes(time).clamp(-(1 << 62), 1 << 62);
         arrival = arrival.plus_seconds(f64::from(u16::from_be_bytes([a, b])) / 1e3);
         let length = usize::from(u16::from_be_bytes([c, d])).min(after.len());
         let (unit, after) = after.split_at(length);
