@@ -262,10 +262,9 @@ async fn connection(desk: &Arc<Desk>, mut stopping: watch::Receiver<bool>) -> Re
                     // The connection has gone meanwhile; why, stands among what it has still to tell.
                     let told = std::iter::from_fn(|| driver.events.try_recv().ok());
                     let why = told.filter_map(std::result::Result::err).last();
-                    return Err(why.map_or_else(
-                        || lost(e),
-                        |why| link::explain(&desk.plan.broker, &why, connected),
-                    ));
+                    return Err(
+                        why.map_or_else(|| lost(e), |why| link::explain(&desk.plan.broker, &why, connected))
+                    );
                 }
             }
         }
