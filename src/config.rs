@@ -17,16 +17,19 @@ use crate::source::usb::PixelFormat;
 
 /// A configuration with the text it was read from, kept so that later errors can point at a line.
 #[derive(Debug)]
-pub struct ConfigFile {
+pub struct TomlFile<C> {
     /// Where it was read from.
     pub path: PathBuf,
     /// Its text.
     pub text: String,
     /// What it says.
-    pub config: Config,
+    pub config: C,
 }
 
-impl ConfigFile {
+/// The configuration of a box.
+pub type ConfigFile = TomlFile<Config>;
+
+impl<C: serde::de::DeserializeOwned> TomlFile<C> {
     /// Reads and parses `path`.
     ///
     /// # Errors
@@ -45,9 +48,9 @@ impl ConfigFile {
     /// Parses `text` as if it had been read from `path`.
     ///
     /// # Errors
-    /// As [`ConfigFile::read`].
+    /// As [`TomlFile::read`].
     pub fn parse(path: &Path, text: String) -> Result<Self> {
-        match toml::from_str::<Config>(&text) {
+        match toml::from_str::<C>(&text) {
             Ok(config) => Ok(Self { path: path.to_owned(), text, config }),
             Err(e) => {
                 let span = e.span().unwrap_or(0..0);
@@ -59,7 +62,9 @@ impl ConfigFile {
             }
         }
     }
+}
 
+impl<C> TomlFile<C> {
     /// An error that points at `span` of this file. `key` is the key at fault, such as `camera.zone.polygon`.
     pub fn fault(&self, key: &str, span: std::ops::Range<usize>, what: impl Into<String>) -> Error {
         let line = line_of(&self.text, span.start);
@@ -68,7 +73,7 @@ impl ConfigFile {
             .at(&self.path, &self.text, span, what)
     }
 
-    /// As [`ConfigFile::fault`], but without showing the line: it holds a secret, and errors end up in logs.
+    /// As [`TomlFile::fault`], but without showing the line: it holds a secret, and errors end up in logs.
     pub fn secret_fault(&self, key: &str, span: std::ops::Range<usize>, what: &str) -> Error {
         let line = line_of(&self.text, span.start);
         Error::new(Kind::Config, format!("{}, line {line}, {key}: {what}", self.path.display()))
@@ -262,6 +267,13 @@ pub struct LimitsConfig {
     /// merges nothing.
     #[schemars(with = "Option<f64>")]
     pub same_violation_m: Option<Spanned<f64>>,
+    /// Wanted share of true cases among those that are told, learnt from reviewers' verdicts: cases that are likely
+    /// wrong are then held back and counted. Default 0.8; 0 learns nothing.
+    #[schemars(with = "Option<f64>")]
+    pub precision: Option<Spanned<f64>>,
+    /// Least share of true cases that learning lets through, as far as is known, 0.5 to 1. Default 0.97.
+    #[schemars(with = "Option<f64>")]
+    pub recall: Option<Spanned<f64>>,
 }
 
 /// Where state, the outbox and evidence are kept.
@@ -385,6 +397,11 @@ pub struct CameraConfig {
     /// or H.265 MP4 file or a Motion JPEG AVI file, played at its own speed, or of a folder of JPEG or PNG pictures.
     #[schemars(with = "String")]
     pub source: Spanned<String>,
+    /// The camera's main stream, `rtsp://host/path`, when `source` is a smaller one that is looked at. Pictures of
+    /// cases about what stands are then taken from it, with the same user name and password. Both must show the same
+    /// view. Default: pictures are of what was looked at.
+    #[schemars(with = "Option<String>")]
+    pub evidence_source: Option<Spanned<String>>,
     /// User name, if the camera wants one.
     pub username: Option<String>,
     /// File whose first line is the camera's password.
@@ -424,6 +441,12 @@ pub struct CameraConfig {
     /// What part of the picture a look examines. Default `whole`.
     #[serde(default)]
     pub look_at: LookAt,
+    /// What makes its view unusable.
+    #[serde(default)]
+    pub view: ViewConfig,
+    /// How looks are saved while nothing happens.
+    #[serde(default)]
+    pub gate: GateConfig,
     /// The score map of this camera, in place of `model.scores`.
     #[schemars(with = "Option<PathBuf>")]
     pub scores: Option<Spanned<PathBuf>>,
@@ -443,6 +466,48 @@ pub struct CameraConfig {
     /// What is watched for where.
     #[serde(default, rename = "zone")]
     pub zones: Vec<ZoneConfig>,
+}
+
+/// What makes a camera's view unusable. Looks at such a view count for nothing: no case opens or clears by them.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ViewConfig {
+    /// Whether a black picture is looked for. Default true.
+    pub dark: Option<bool>,
+    /// Whether a covered lens is looked for. Default true.
+    pub covered: Option<bool>,
+    /// Whether a picture that comes again and again, sample for sample, is looked for. Default true; false for a
+    /// folder of pictures, in which they may.
+    pub frozen: Option<bool>,
+    /// Whether a lens out of focus is looked for. Default true.
+    pub blurred: Option<bool>,
+    /// Whether a turned camera is looked for, by a reference picture that is taken anew when the zones change. Default
+    /// true; false for a folder of pictures.
+    pub moved: Option<bool>,
+    /// Seconds, 1 to 3600, for which a fault must last before it is said; until then its looks count for nothing
+    /// either. Default 5.
+    #[schemars(with = "Option<f64>")]
+    pub fault_s: Option<Spanned<f64>>,
+    /// Seconds, 1 to 3600, without a sign of it after which a fault is over. Default 3.
+    #[schemars(with = "Option<f64>")]
+    pub recover_s: Option<Spanned<f64>>,
+    /// Seconds, 5 to 3600, for which the same picture may come. Default 15; 60 for `http://` and `https://` pictures,
+    /// which cameras renew when they please.
+    #[schemars(with = "Option<f64>")]
+    pub frozen_s: Option<Spanned<f64>>,
+}
+
+/// How looks are saved while nothing happens. A look is left out only when nothing moves in any zone, nothing new
+/// stands there, and no rule waits for anything; one that is left out is not taken for an empty one.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GateConfig {
+    /// Whether looks are saved. Default true.
+    pub enabled: Option<bool>,
+    /// Most seconds between two looks, 0.1 to 5, whatever goes on. Default 5, or the shortest dwell of the camera's
+    /// rules where that is less.
+    #[schemars(with = "Option<f64>")]
+    pub look_interval_s: Option<Spanned<f64>>,
 }
 
 /// Which pictures of a live camera are decoded. Key pictures, which cameras send each second or few, cost a

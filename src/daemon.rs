@@ -22,6 +22,7 @@ use crate::clock::{CaptureTime, Clock};
 use crate::detect::{Detector, ModelIdentity, Vocabulary};
 use crate::error::{Error, Kind, Result};
 use crate::evidence::{Evidence, Pictures, Store};
+use crate::health::HealthBoard;
 use crate::metrics::Meter;
 use crate::mqtt::{self, Report as EventReport, RuntimeRef, Tuning};
 use crate::outbox::{BOX, Message, Outbox};
@@ -29,7 +30,6 @@ use crate::pipeline::{Bell, Chain, Moment, Pace, Pool, Pulse, Report, Snapshots}
 use crate::plan::{CameraPlan, Changes, CurrentPlan, Input, Plan};
 use crate::service;
 use crate::shutdown::Shutdown;
-use crate::source::Links;
 use crate::upload::{Delays, Spool, Uploads};
 use crate::web;
 
@@ -126,8 +126,8 @@ pub struct Daemon {
     pub progress: Arc<Progress>,
     /// Its outbox.
     pub outbox: Arc<Outbox>,
-    /// How its live cameras are doing.
-    pub links: Links,
+    /// How its cameras are doing.
+    pub board: HealthBoard,
     /// Its throttle, which takes verdicts.
     pub throttle: Arc<SharedThrottle>,
 }
@@ -190,23 +190,24 @@ impl Daemon {
             throttle: Some(throttle.watch()),
             commander: Some(commander),
             meter: None,
+            board: None,
             tuning: options.tuning,
         };
         let about = about(&identity, runtime_ref.as_ref());
-        let links = Links::default();
+        let board = HealthBoard::default();
         let progress = Arc::new(Progress::default());
         let meter = Arc::new(Meter {
             outbox: outbox.clone(),
             progress: progress.clone(),
             throttle: Some(throttle.watch()),
-            links: links.clone(),
+            board: board.clone(),
             store: Some(store.clone()),
             uploads: uploads.clone(),
             clock: clock.clone(),
             started: context.started,
         });
-        let context = mqtt::Context { meter: Some(meter.clone()), ..context };
-        serve_page(&runtime, &plan, (about, links.clone(), meter), &outbox, &store, &shutdown)?;
+        let context = mqtt::Context { meter: Some(meter.clone()), board: Some(board.clone()), ..context };
+        serve_page(&runtime, &plan, (about, board.clone(), meter), &outbox, &store, &shutdown)?;
         let bell = Arc::new(Bell::default());
         let Detectors { workers, prover } = detectors;
         let pool = Pool::new(Vec::new(), bell.clone());
@@ -225,7 +226,7 @@ impl Daemon {
             progress: progress.clone(),
             model: identity,
             shutdown: shutdown.clone(),
-            links: links.clone(),
+            board: board.clone(),
             pulse: pool.pulse().clone(),
             stored: Mutex::new(HashMap::new()),
         });
@@ -233,7 +234,7 @@ impl Daemon {
             keeper: keeper.clone(),
             pool: pool.clone(),
             bell,
-            links: links.clone(),
+            board: board.clone(),
             vocabulary,
             pictures,
             snapshots,
@@ -257,7 +258,7 @@ impl Daemon {
             let outbox = outbox.clone();
             runtime.spawn(async move { mqtt::run(context, outbox, shutdown.requested()).await })
         };
-        Ok(Self { shutdown, worker, roster, reloads, runtime, session, progress, outbox, links, throttle })
+        Ok(Self { shutdown, worker, roster, reloads, runtime, session, progress, outbox, board, throttle })
     }
 
     /// Whether all inputs are at their end and looked at, or the worker failed.
@@ -328,7 +329,7 @@ fn spool(plan: &Plan) -> Result<Option<Arc<Spool>>> {
 fn serve_page(
     runtime: &Runtime,
     plan: &Plan,
-    (about, links, meter): (String, Links, Arc<Meter>),
+    (about, board, meter): (String, HealthBoard, Arc<Meter>),
     outbox: &Arc<Outbox>,
     store: &Store,
     shutdown: &Shutdown,
@@ -346,7 +347,7 @@ fn serve_page(
     let (outbox, folder, shutdown) = (outbox.clone(), store.folder().to_owned(), shutdown.clone());
     runtime.spawn(async move {
         if let Err(e) =
-            web::serve(listener, outbox, folder, (&title, &about), links, Some(meter), async move {
+            web::serve(listener, outbox, folder, (&title, &about), board, Some(meter), async move {
                 shutdown.requested().await
             })
             .await
@@ -370,7 +371,17 @@ fn resumed(
         let open = chain.judge.open_cases().count();
         info!(camera = camera.id, open_cases = open, "Going on where the last run stopped.");
     }
+    if let Some(memory) = outbox.core_state(&view_key(&camera.id))?
+        && !chain.remember_view(&memory)
+    {
+        info!(camera = camera.id, "The zones have changed: the view's reference picture is taken anew.");
+    }
     Ok(chain)
+}
+
+/// What the reference of the view of `camera` is stored as; no id of a camera looks like it.
+fn view_key(camera: &str) -> String {
+    format!("@view/{camera}")
 }
 
 /// When the camera's new input starts: now, but after everything it has seen.
@@ -424,7 +435,7 @@ struct Keeper {
     progress: Arc<Progress>,
     model: ModelIdentity,
     shutdown: Shutdown,
-    links: Links,
+    board: HealthBoard,
     /// Waiting for a disk is no sign of a hung worker.
     pulse: Pulse,
     /// When each camera's state was last stored.
@@ -446,7 +457,12 @@ impl Keeper {
         }
         let state = chain.judge.save()?;
         let told = if reports.is_empty() {
-            self.put(chain, &[(&chain.camera.id, &state)], &[], reports)?;
+            let memory = chain.view_memory(moment == Moment::End)?;
+            let key = view_key(&chain.camera.id);
+            let view = memory.as_ref().map(|memory| (key.as_str(), memory.as_slice()));
+            let states: Vec<_> =
+                std::iter::once((chain.camera.id.as_str(), state.as_slice())).chain(view).collect();
+            self.put(chain, &states, &[], reports)?;
             self.throttle.tell(at);
             Vec::new()
         } else {
@@ -547,7 +563,7 @@ impl Keeper {
     fn clock_synced(&self, camera: &str) -> Option<bool> {
         let plan = self.plan.get();
         plan.camera(camera).filter(|camera| matches!(camera.input, Input::Live(_)))?;
-        self.clock.is_synced().map(|synced| synced && self.links.keeps_time(camera))
+        self.clock.is_synced().map(|synced| synced && self.board.keeps_time(camera))
     }
 
     /// Gives up old pictures for a case on a disk that is full.

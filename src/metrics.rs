@@ -14,8 +14,8 @@ use crate::clock::{CaptureTime, Clock};
 use crate::daemon::Progress;
 use crate::error::Result;
 use crate::evidence::{Store, Swept};
+use crate::health::{CameraHealth, HealthBoard, HealthState};
 use crate::outbox::Outbox;
-use crate::source::{Links, Phase};
 use crate::upload::{Count, Uploads};
 
 /// A snapshot of what is counted. Totals count since the program started unless they say otherwise.
@@ -45,7 +45,7 @@ pub struct Metrics {
     /// Pictures for the store on the network; `null` where there is none.
     #[serde(default)]
     pub upload: Option<UploadMetrics>,
-    /// The live cameras.
+    /// The cameras.
     pub cameras: Vec<CameraMetrics>,
 }
 
@@ -123,13 +123,36 @@ pub struct ThrottleMetrics {
     pub unclear: u64,
 }
 
-/// A live camera.
+/// A camera.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CameraMetrics {
     /// Its id.
     pub camera: String,
     /// Whether pictures come.
     pub live: bool,
+    /// What it is doing.
+    pub state: HealthState,
+    /// Looks taken.
+    pub looks: u64,
+    /// Looks left out because nothing called for them.
+    pub looks_saved: u64,
+    /// Of the looks taken, those at a view that could not be judged.
+    pub looks_unusable: u64,
+}
+
+impl CameraMetrics {
+    fn new(camera: &CameraHealth) -> Self {
+        let state = camera.health().state;
+        let away = [HealthState::Connecting, HealthState::Stalled, HealthState::Ended];
+        Self {
+            camera: camera.camera().to_owned(),
+            live: !away.contains(&state),
+            state,
+            looks: camera.sights.looks(),
+            looks_saved: camera.sights.saved(),
+            looks_unusable: camera.sights.unusable(),
+        }
+    }
 }
 
 /// Where it is all counted.
@@ -140,8 +163,8 @@ pub struct Meter {
     pub progress: Arc<Progress>,
     /// What is held back, if there is a throttle.
     pub throttle: Option<watch::Receiver<ThrottleStatus>>,
-    /// The live cameras.
-    pub links: Links,
+    /// The cameras.
+    pub board: HealthBoard,
     /// The folder of pictures, if there is one.
     pub store: Option<Store>,
     /// Pictures on their way to a store on the network, if there is one.
@@ -202,15 +225,7 @@ impl Meter {
                     trouble,
                 }
             }),
-            cameras: self
-                .links
-                .all()
-                .iter()
-                .map(|link| CameraMetrics {
-                    camera: link.camera().to_owned(),
-                    live: matches!(link.state().phase, Phase::Live),
-                })
-                .collect(),
+            cameras: self.board.all().iter().map(|camera| CameraMetrics::new(camera)).collect(),
         })
     }
 }
@@ -320,10 +335,21 @@ impl Metrics {
                 trouble,
             );
         }
-        let live: Vec<(&str, f64)> =
-            self.cameras.iter().map(|one| (one.camera.as_str(), f64::from(u8::from(one.live)))).collect();
-        if !live.is_empty() {
+        let of = |value: fn(&CameraMetrics) -> f64| -> Vec<(&str, f64)> {
+            self.cameras.iter().map(|one| (one.camera.as_str(), value(one))).collect()
+        };
+        if !self.cameras.is_empty() {
+            let live = of(|one| f64::from(u8::from(one.live)));
             page.many("camera_live", "gauge", "Whether pictures come.", "camera", &live);
+            let usable = of(|one| f64::from(u8::from(one.state == HealthState::Streaming)));
+            page.many("camera_usable", "gauge", "Whether they can be judged.", "camera", &usable);
+            let looks = of(|one| one.looks as f64);
+            page.many("camera_looks_total", "counter", "Looks taken.", "camera", &looks);
+            let saved = of(|one| one.looks_saved as f64);
+            page.many("camera_looks_saved_total", "counter", "Looks nothing called for.", "camera", &saved);
+            let unusable = of(|one| one.looks_unusable as f64);
+            let help = "Looks at a view that could not be judged.";
+            page.many("camera_looks_unusable_total", "counter", help, "camera", &unusable);
         }
         page.0
     }
@@ -364,7 +390,7 @@ mod tests {
             outbox: Arc::new(Outbox::in_memory().unwrap()),
             progress: Arc::default(),
             throttle: None,
-            links: Links::default(),
+            board: HealthBoard::default(),
             store: None,
             uploads: None,
             clock: Arc::new(SystemClock),

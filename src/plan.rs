@@ -13,6 +13,8 @@ use crate::clock::CaptureTime;
 use crate::config::{Decode, GridProfile, LookAt};
 use crate::detect::{Provider, Setup};
 use crate::evidence::Retention;
+use crate::gate::GatePlan;
+use crate::health::ViewPlan;
 use crate::mqtt::command::Verb;
 use crate::place::{Polygon, Site};
 use crate::rule::{Schedule, SizeLimits};
@@ -21,7 +23,7 @@ use crate::source::{FfmpegCamera, Mask, SnapshotCamera};
 use crate::upload::UploadPlan;
 
 mod banned;
-mod broker;
+pub(crate) mod broker;
 mod build;
 mod camera;
 mod current;
@@ -36,6 +38,7 @@ mod rule;
 mod size;
 mod storage;
 mod upload;
+mod view;
 
 pub use current::{Changes, CurrentPlan};
 
@@ -141,6 +144,8 @@ pub struct CameraPlan {
     pub name: String,
     /// What it watches.
     pub input: Input,
+    /// The main stream, which pictures of what stands are taken from; `None` takes them from what was looked at.
+    pub evidence_input: Option<LivePlan>,
     /// Least seconds of capture time between two looks.
     pub look_interval_s: f64,
     /// The kinds of case, and which labels count as one class group.
@@ -149,6 +154,10 @@ pub struct CameraPlan {
     pub decode: Decode,
     /// What part of the picture a look examines.
     pub look_at: LookAt,
+    /// What makes its view unusable.
+    pub view: ViewPlan,
+    /// How its looks are saved while nothing happens.
+    pub gate: GatePlan,
     /// What its detector's scores are worth; `None` takes them as they are.
     pub scores: Option<Scores>,
     /// Whether a sign tells people that they are being filmed.

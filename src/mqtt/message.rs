@@ -1,17 +1,11 @@
 //! From a report to the messages that go out for it: the event, then its pictures.
 
+use super::contract::{self, Channel};
 use super::{CaseEvent, Report, topic};
 use crate::case::Change;
 use crate::error::Result;
 use crate::evidence::Evidence;
 use crate::outbox::{Matter, Message};
-
-/// Content type of a case event (CloudEvents MQTT binding, structured mode).
-const EVENT_CONTENT: &str = "application/cloudevents+json; charset=utf-8";
-/// Content type of a picture.
-const PICTURE_CONTENT: &str = "image/jpeg";
-/// Seconds for which a broker keeps a message for a subscriber that is away.
-const EXPIRY_S: u32 = 24 * 3600;
 
 /// The messages of one happening in the order in which they go out: the event first, so that a subscriber
 /// knows what a picture belongs to when it comes.
@@ -37,8 +31,8 @@ pub fn messages(report: &Report<'_>) -> Result<Vec<Message>> {
         recorded: report.recorded,
         topic: topic::case(report.plan, grid, &rule.kind.slug),
         payload: event.to_json()?,
-        content_type: EVENT_CONTENT.to_owned(),
-        expiry_s: EXPIRY_S,
+        content_type: contract::CASE.content_type.to_owned(),
+        expiry_s: expiry_s(&contract::CASE),
         properties: properties([("id", &event.id), ("type", event.event_type.as_str())]),
     }];
     if let Evidence::Taken { pictures, .. } = report.evidence {
@@ -49,10 +43,15 @@ pub fn messages(report: &Report<'_>) -> Result<Vec<Message>> {
             recorded: report.recorded,
             topic: topic::evidence(report.plan, grid, &rule.kind.slug, case, picture.role),
             payload: picture.jpeg.clone(),
-            content_type: PICTURE_CONTENT.to_owned(),
-            expiry_s: EXPIRY_S,
+            content_type: contract::EVIDENCE.content_type.to_owned(),
+            expiry_s: expiry_s(&contract::EVIDENCE),
             properties: properties([("event", &event.id), ("sha256", &picture.sha256)]),
         }));
     }
     Ok(messages)
+}
+
+/// Seconds for which a broker keeps messages of `row`; as long as there are where the row has no bound.
+fn expiry_s(row: &Channel) -> u32 {
+    row.expiry_s.unwrap_or(u32::MAX)
 }

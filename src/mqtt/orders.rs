@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 
 use super::answer::{Answer, Done, Outcome, Photo};
 use super::command::{self, Code, Order, Packet, Refused, Request, Rights, Verb};
+use super::contract::{self, Channel};
 use super::topic;
 use crate::clock::CaptureTime;
 use crate::error::{Error, Kind, Result};
@@ -34,8 +35,6 @@ pub(super) const MAX_PACKET: u32 = 64 * 1024;
 const MAX_KEY: u64 = 4096;
 /// Longest correlation data that is given back, in bytes.
 const MAX_CORRELATION: usize = 256;
-/// How long an answer is worth keeping for who asked, in seconds.
-const ANSWER_EXPIRY_S: u32 = 300;
 
 /// Carries out what was asked.
 pub trait Commander: Send + Sync + Debug {
@@ -227,10 +226,10 @@ impl Orders {
             }
         };
         if let Some(Photo { topic, jpeg, .. }) = picture {
-            let properties = properties("image/jpeg", reply.correlation.clone());
+            let properties = properties(&contract::SNAPSHOT_PICTURE, reply.correlation.clone());
             self.words.push_back(Word { topic, payload: jpeg, properties, settles: None });
         }
-        let mut properties = properties("application/json", reply.correlation);
+        let mut properties = properties(&contract::ANSWER, reply.correlation);
         properties.payload_format_indicator = Some(1);
         // Its types rule out that it cannot be written.
         let payload = serde_json::to_vec(&answer).unwrap_or_default();
@@ -253,10 +252,10 @@ impl Orders {
     }
 }
 
-fn properties(content_type: &str, correlation_data: Option<bytes::Bytes>) -> PublishProperties {
+fn properties(row: &Channel, correlation_data: Option<bytes::Bytes>) -> PublishProperties {
     PublishProperties {
-        content_type: Some(content_type.to_owned()),
-        message_expiry_interval: Some(ANSWER_EXPIRY_S),
+        content_type: Some(row.content_type.to_owned()),
+        message_expiry_interval: row.expiry_s,
         correlation_data,
         ..PublishProperties::default()
     }

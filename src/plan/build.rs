@@ -10,11 +10,11 @@ use toml::Spanned;
 
 use super::{
     CameraPlan, Input, Plan, broker, camera, ground, limits, live, mask, model, privacy, rule, storage,
-    upload,
+    upload, view,
 };
 use crate::calibrate::score_file::Scores;
 use crate::case::catalog::{CATALOG, Catalog};
-use crate::config::{CameraConfig, ConfigFile};
+use crate::config::{CameraConfig, ConfigFile, TomlFile};
 use crate::error::{Error, Kind, Result};
 use crate::place::{Grids, is_slug};
 use crate::rule::Calendar;
@@ -109,7 +109,7 @@ impl Plan {
             pin: model::pin(file)?,
             redaction: if with_pictures { privacy::redaction(file)? } else { None },
             limits: limits::plan(file)?,
-            broker: broker::plan(file)?,
+            broker: broker::plan(file, &file.config.mqtt)?,
             storage: file.resolve(folder),
             outbox_bytes: storage::outbox_bytes(file)?,
             retention: storage::retention(file)?,
@@ -133,7 +133,7 @@ pub(super) fn slug(file: &ConfigFile, key: &str, value: &Spanned<String>) -> Res
 }
 
 /// The file at `path`, which must be there.
-pub(super) fn existing(file: &ConfigFile, key: &str, path: &Spanned<PathBuf>) -> Result<PathBuf> {
+pub(super) fn existing<C>(file: &TomlFile<C>, key: &str, path: &Spanned<PathBuf>) -> Result<PathBuf> {
     let found = file.resolve(path.get_ref());
     if found.is_file() {
         Ok(found)
@@ -244,12 +244,23 @@ fn camera_plan(
         names.push(zone.id.get_ref());
         rules.extend(rule::plans(file, zone, catalog, calendar, scores.as_ref(), terrain.as_ref())?);
     }
+    let (input, evidence_input) = match replay {
+        Some(input) => (input.clone(), None),
+        None => {
+            let input = input(file, camera)?;
+            let evidence = live::evidence(file, camera, &input)?;
+            (input, evidence)
+        }
+    };
     let masks = mask::masks(file, camera, &rules)?;
     Ok(CameraPlan {
         masks,
         sign_posted: camera.sign_posted.or(file.config.privacy.sign_posted).unwrap_or(false),
         name: camera.name.clone().unwrap_or_else(|| id.clone()),
-        input: replay.map_or_else(|| input(file, camera), |input| Ok(input.clone()))?,
+        view: view::view(file, camera, &input)?,
+        gate: view::gate(file, camera, &rules)?,
+        input,
+        evidence_input,
         look_interval_s: 1.0 / looks_per_second,
         catalog: Arc::clone(catalog),
         decode: camera.decode,

@@ -221,6 +221,8 @@ pub(crate) struct Received {
     pub(crate) expiry: String,
     pub(crate) properties: String,
     pub(crate) payload: Vec<u8>,
+    /// With which the broker delivered it.
+    pub(crate) qos: String,
 }
 
 impl Received {
@@ -242,7 +244,7 @@ impl Subscriber {
         let child = Command::new(program("mosquitto_sub"))
             .args(["-h", "localhost", "-p", &port.to_string(), "-V", "5", "-q", "1"])
             .args(args)
-            .args(["-t", filter, "-t", READY, "-F", "%t\\t%r\\t%C\\t%E\\t%P\\t%x"])
+            .args(["-t", filter, "-t", READY, "-F", "%t\\t%r\\t%C\\t%E\\t%P\\t%x\\t%q"])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn();
@@ -307,9 +309,9 @@ impl Drop for Subscriber {
 fn parse(line: &str) -> Received {
     let mut fields = line.split('\t');
     let mut field = || fields.next().unwrap_or_else(|| panic!("too few fields: {line}")).to_owned();
-    let (topic, retained, content_type, expiry, properties, hex) =
-        (field(), field() == "1", field(), field(), field(), field());
+    let (topic, retained, content_type, expiry, properties, hex, qos) =
+        (field(), field() == "1", field(), field(), field(), field(), field());
     let digit = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
     let payload = (0..hex.len()).step_by(2).map(digit).collect();
-    Received { topic, retained, content_type, expiry, properties, payload }
+    Received { topic, retained, content_type, expiry, properties, payload, qos }
 }
