@@ -77,6 +77,8 @@ pub mod desk;
 
 pub mod clock;
 pub mod error;
+#[cfg(any(test, fuzzing))]
+pub mod hostile;
 pub mod service;
 pub mod shutdown;
 pub mod telemetry;
