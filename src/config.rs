@@ -17,16 +17,19 @@ use crate::source::usb::PixelFormat;
 
 /// A configuration with the text it was read from, kept so that later errors can point at a line.
 #[derive(Debug)]
-pub struct ConfigFile {
+pub struct TomlFile<C> {
     /// Where it was read from.
     pub path: PathBuf,
     /// Its text.
     pub text: String,
     /// What it says.
-    pub config: Config,
+    pub config: C,
 }
 
-impl ConfigFile {
+/// The configuration of a box.
+pub type ConfigFile = TomlFile<Config>;
+
+impl<C: serde::de::DeserializeOwned> TomlFile<C> {
     /// Reads and parses `path`.
     ///
     /// # Errors
@@ -45,9 +48,9 @@ impl ConfigFile {
     /// Parses `text` as if it had been read from `path`.
     ///
     /// # Errors
-    /// As [`ConfigFile::read`].
+    /// As [`TomlFile::read`].
     pub fn parse(path: &Path, text: String) -> Result<Self> {
-        match toml::from_str::<Config>(&text) {
+        match toml::from_str::<C>(&text) {
             Ok(config) => Ok(Self { path: path.to_owned(), text, config }),
             Err(e) => {
                 let span = e.span().unwrap_or(0..0);
@@ -59,7 +62,9 @@ impl ConfigFile {
             }
         }
     }
+}
 
+impl<C> TomlFile<C> {
     /// An error that points at `span` of this file. `key` is the key at fault, such as `camera.zone.polygon`.
     pub fn fault(&self, key: &str, span: std::ops::Range<usize>, what: impl Into<String>) -> Error {
         let line = line_of(&self.text, span.start);
@@ -68,7 +73,7 @@ impl ConfigFile {
             .at(&self.path, &self.text, span, what)
     }
 
-    /// As [`ConfigFile::fault`], but without showing the line: it holds a secret, and errors end up in logs.
+    /// As [`TomlFile::fault`], but without showing the line: it holds a secret, and errors end up in logs.
     pub fn secret_fault(&self, key: &str, span: std::ops::Range<usize>, what: &str) -> Error {
         let line = line_of(&self.text, span.start);
         Error::new(Kind::Config, format!("{}, line {line}, {key}: {what}", self.path.display()))
@@ -259,6 +264,13 @@ pub struct LimitsConfig {
     /// merges nothing.
     #[schemars(with = "Option<f64>")]
     pub same_violation_m: Option<Spanned<f64>>,
+    /// Wanted share of true cases among those that are told, learnt from reviewers' verdicts: cases that are likely
+    /// wrong are then held back and counted. Default 0.8; 0 learns nothing.
+    #[schemars(with = "Option<f64>")]
+    pub precision: Option<Spanned<f64>>,
+    /// Least share of true cases that learning lets through, as far as is known, 0.5 to 1. Default 0.97.
+    #[schemars(with = "Option<f64>")]
+    pub recall: Option<Spanned<f64>>,
 }
 
 /// Where state, the outbox and evidence are kept.

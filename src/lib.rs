@@ -29,6 +29,7 @@
 //! - [`outbox`] the durable queue, [`mqtt`] topics, messages, the session with the broker;
 //! - [`web`] the status page, [`metrics`] what the box has done, in numbers;
 //! - [`daemon`] all of it, started and stopped together; [`demo`] a broker and a subscriber to show it;
+//! - `desk` where people review, dispose, escalate and follow up: a case platform for a street (feature `desk`);
 //! - [`calibrate`] fits a model to a street and judges the result;
 //! - [`mod@bench`] what it costs on this box;
 //! - [`cli`] the verbs; [`clock`], [`shutdown`], [`service`], [`telemetry`] and [`error`] around it all.
@@ -69,6 +70,8 @@ pub mod calibrate;
 pub mod cli;
 pub mod daemon;
 pub mod demo;
+#[cfg(feature = "desk")]
+pub mod desk;
 
 pub mod clock;
 pub mod error;

@@ -21,7 +21,7 @@ use crate::rule::{Schedule, SizeLimits};
 use crate::source::usb::UsbCamera;
 use crate::source::{FfmpegCamera, SnapshotCamera};
 
-mod broker;
+pub(crate) mod broker;
 mod build;
 mod camera;
 mod current;

@@ -54,9 +54,14 @@ impl Watch {
 
     /// Shows the same things for `seconds`.
     fn show(&mut self, seconds: f64, view: View, things: &[(&str, BBox)]) -> &mut Self {
+        self.show_scored(seconds, view, things, 0.8)
+    }
+
+    /// The same with a score.
+    fn show_scored(&mut self, seconds: f64, view: View, things: &[(&str, BBox)], score: f32) -> &mut Self {
         let detections: Vec<Detection> = things
             .iter()
-            .map(|&(name, bbox)| Detection { label: self.judge.intern(name).unwrap(), score: 0.8, bbox })
+            .map(|&(name, bbox)| Detection { label: self.judge.intern(name).unwrap(), score, bbox })
             .collect();
         for _ in 0..(seconds * 5.0).round() as u32 {
             let at = at(self.seconds);
@@ -139,6 +144,40 @@ fn i2_a_case_opens_only_after_its_dwell_and_within_a_few_looks() {
     let mut watch = Watch::new();
     assert_eq!(watch.see(59.8, &[car(0.3)]).story(), []);
     assert_eq!(watch.see(2.0, &[car(0.3)]).story(), [(Change::Opened, 60.0)]);
+}
+
+#[test]
+fn i2_what_the_detector_loses_for_eight_seconds_in_plain_view_keeps_its_dwell() {
+    let mut watch = Watch::new();
+    watch.see(40.0, &[car(0.3)]).see(8.0, &[]).see(20.0, &[car(0.3)]);
+    assert_eq!(watch.story(), [(Change::Opened, 60.0)]);
+}
+
+#[test]
+fn i1_a_shadow_that_passes_the_score_now_and_then_opens_nothing_and_a_car_in_poor_light_does() {
+    // The rule's score is 0.45.
+    for (faint, opens) in [(0.35, false), (0.42, true)] {
+        let mut watch = Watch::new();
+        for _ in 0..100 {
+            watch.show_scored(0.2, View::Clear, &[car(0.3)], 0.47);
+            watch.show_scored(0.8, View::Clear, &[car(0.3)], faint);
+        }
+        assert_eq!(watch.changes() == [Change::Opened], opens, "{:?}", watch.story());
+    }
+}
+
+#[test]
+fn i1_the_front_of_a_car_seen_before_the_whole_of_it_makes_no_second_case() {
+    let mut watch = Watch::new();
+    let (name, whole) = car(0.3);
+    let front = (name, BBox { x2: whole.x1 + 0.06, ..whole });
+    watch.see(3.0, &[front]);
+    for _ in 0..40 {
+        watch.see(0.6, &[(name, whole)]).see(0.4, &[front, (name, whole)]).see(1.0, &[(name, whole), front]);
+    }
+    assert_eq!(watch.story(), [(Change::Opened, 60.0)]);
+    watch.see(15.0, &[]);
+    assert_eq!(watch.changes(), [Change::Opened, Change::Cleared]);
 }
 
 // The looks begin at midnight UTC on a Thursday: 08:00 on the street's clock.

@@ -13,6 +13,8 @@ mod cases;
 mod cli;
 mod clip;
 mod delivery;
+#[cfg(feature = "desk")]
+mod desk;
 mod detect;
 mod element_types;
 mod evidence;

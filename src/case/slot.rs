@@ -10,12 +10,15 @@ use serde::{Deserialize, Serialize};
 
 use super::lifecycle::Case;
 use super::occupancy::Occupancy;
-use super::trial::{Spread, Trial, Verdict};
+use super::trial::{Gap, Spread, Trial, Verdict};
 use crate::clock::CaptureTime;
 use crate::detect::{BBox, Detection};
 
 /// How far apart the lower edges of two boxes of one object may be, in heights of the higher one.
 const SAME_FOOT: f32 = 0.15;
+/// The least mean score of its sightings with which a place opens a case, as a share of the rule's score. What is
+/// half hidden on a dark street has scores about the rule's own; what is not there at all has clearly lower ones.
+const CONVINCING: f32 = 0.9;
 
 /// One place and what is known about it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -36,8 +39,27 @@ pub(crate) struct Slot {
     pub(crate) case: Option<Case>,
     /// When something was last seen on its way out of this place or into it.
     pub(crate) manoeuvre: Option<CaptureTime>,
+    #[serde(default)]
+    standing: Standing,
     spread: Spread,
     trial: Option<Trial>,
+}
+
+/// The scores of the sightings after the first one, which was chosen for being high.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Standing {
+    sightings: u32,
+    mean: f32,
+}
+
+impl Standing {
+    /// The mean is over so many latest sightings: an object that gets harder to see as night falls keeps its name.
+    const MEMORY: u32 = 200;
+
+    fn hear(&mut self, score: f32) {
+        self.sightings = (self.sightings + 1).min(Self::MEMORY);
+        self.mean += (score - self.mean) / self.sightings as f32;
+    }
 }
 
 /// What a whole view says about who stands in the place.
@@ -67,6 +89,7 @@ impl Slot {
             last_whole: at,
             case: None,
             manoeuvre: None,
+            standing: Standing::default(),
             spread: Spread::new(),
             trial: None,
         }
@@ -74,13 +97,30 @@ impl Slot {
 
     /// Something was found at `at` in this place after it was seen empty, or not at all, for a while: it has to
     /// stand trial. A trial that is under way for a better reason goes on.
-    pub(crate) fn suspect(&mut self, at: CaptureTime, emptiness: f32) {
-        let gap_s = at.seconds_since(self.occupancy.last_seen);
-        let left = self.manoeuvre.is_some_and(|when| when >= self.occupancy.last_seen);
-        let trial = Trial::new(at, gap_s, emptiness, left, self.occupancy.was_watched(at));
+    pub(crate) fn suspect(&mut self, at: CaptureTime) {
+        let emptiness = self.occupancy.emptiness();
+        let gap = Gap {
+            stood_s: self.occupancy.dwell_s(),
+            lasted_s: at.seconds_since(self.occupancy.last_seen),
+            emptiness,
+            left: self.manoeuvre.is_some_and(|when| when >= self.occupancy.last_seen),
+            watched: self.occupancy.was_watched(at),
+        };
+        let trial = Trial::new(at, gap);
         if self.trial.as_ref().is_none_or(|running| running.odds() < trial.odds()) {
             self.trial = Some(trial);
         }
+    }
+
+    /// It was sighted with `score`.
+    pub(crate) fn rate(&mut self, score: f32) {
+        self.standing.hear(score);
+    }
+
+    /// Whether its sightings are on the whole such as an object of a rule with this `score` gives: a shadow that is
+    /// taken for one passes the score now and then and stays below it as a rule.
+    pub(crate) fn is_convincing(&self, score: f32) -> bool {
+        self.standing.mean >= CONVINCING * score
     }
 
     /// Takes those edges of a view that are `shown` into the anchor, or into the trial of what stands here.
@@ -118,6 +158,19 @@ impl Slot {
         self.anchor = *seen;
         self.spread = Spread::new();
         self.trial = None;
+    }
+
+    /// Takes in `whole`, the place of the same object, of which this one knew only a part.
+    pub(crate) fn complete(&mut self, whole: Self) {
+        self.anchor = whole.anchor;
+        self.spread = whole.spread;
+        self.standing = whole.standing;
+        self.trial = None;
+        self.last_whole = self.last_whole.max(whole.last_whole);
+        if whole.occupancy.last_seen > self.occupancy.last_seen {
+            self.latest = whole.latest;
+        }
+        self.occupancy.take_in(&whole.occupancy);
     }
 
     /// Starts the place anew for the other object that the trial has found, last seen at `at`.

@@ -14,7 +14,8 @@
 //! - **T2** Limits are for each pair of grid and kind, and for each camera
 //!   (`t2_a_limit_of_one_grid_and_kind_holds_back_no_other`).
 //! - **T3** A rejected verdict quiets its place and kind for a bounded time, visibly and reversibly; a confirmed
-//!   one never does (`t3_…`).
+//!   one never does (`t3_…`). A place that was confirmed three times, and more often than rejected, is not quieted by one
+//!   mistake. What verdicts teach beyond that is held back as `Doubtful`, within the bounds of [`lessons`].
 //!
 //! Cool-down is about kinds that flicker: a crowd of ten that is nine for a minute. A rule of one standing
 //! object has none by default, since a new object must serve the whole dwell again before there is a case, and
@@ -29,6 +30,7 @@ use crate::error::{Error, Kind, Result};
 use crate::plan::CameraPlan;
 
 mod hush;
+mod lessons;
 mod note;
 mod past;
 mod place;
@@ -40,6 +42,7 @@ mod tally;
 mod verdict;
 
 pub use hush::HushedRule;
+pub use lessons::{DoubtfulPlace, LessonsStatus};
 pub use note::{Dispatch, Note, Recurrence, Seen};
 pub use rate::Limits;
 pub use status::{QuietStatus, ThrottleStatus};
@@ -47,6 +50,7 @@ pub use tally::{Reason, Tally};
 pub use verdict::{Verdict, VerdictCounts, VerdictOutcome};
 
 use hush::Hushed;
+use lessons::{Goal, Lessons};
 use past::{Past, Told};
 use place::Subject;
 use quiet::Quiets;
@@ -77,6 +81,8 @@ struct State {
     quiets: Quiets,
     #[serde(default)]
     hushed: Hushed,
+    #[serde(default)]
+    lessons: Lessons,
     tallies: Tallies,
     verdicts: VerdictCounts,
 }
@@ -250,6 +256,10 @@ impl Throttle {
         let blocked = self.blocked(subject, self.state.now);
         let state = &mut self.state;
         state.past.add(subject, case, Told::HeldBack);
+        if !matches!(blocked, Some(Reason::Quiet | Reason::CoolDown)) {
+            // What is doubted is judged as such; what only waits its turn is not.
+            state.lessons.opened(subject, &case.id, state.now, blocked != Some(Reason::Doubtful));
+        }
         let told = match blocked {
             None => CaseState::told(case, happening.at, 0),
             Some(reason) => {
@@ -273,6 +283,7 @@ impl Throttle {
         let standing = &mut state.standing[index];
         if let CaseState::Held { reason, batch } = standing.state {
             state.tallies.withdraw(&standing.case, reason, batch);
+            state.lessons.told(subject, state.now);
         }
         standing.tell(case, *at);
         state.rates.count(subject, state.now);
@@ -327,9 +338,21 @@ impl Throttle {
             Some(Reason::Quiet)
         } else if self.state.past.is_cooling(subject, now) {
             Some(Reason::CoolDown)
+        } else if self.learns() && self.state.lessons.hold(subject, now) {
+            Some(Reason::Doubtful)
         } else {
             self.state.rates.exceeded(subject, now, &self.limits)
         }
+    }
+
+    /// Whether verdicts teach it anything.
+    fn learns(&self) -> bool {
+        self.limits.precision > 0.0
+    }
+
+    /// What learning aims at.
+    fn goal(&self) -> Goal {
+        Goal { precision: self.limits.precision, recall: self.limits.recall }
     }
 
     /// Whether a case that was told has something new to say.

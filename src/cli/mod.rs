@@ -7,6 +7,8 @@ pub mod cameras;
 pub mod capture_usb;
 pub mod check;
 pub mod demo;
+#[cfg(feature = "desk")]
+pub mod desk;
 pub mod detect;
 pub mod kinds;
 pub mod models;
@@ -54,6 +56,9 @@ pub enum Verb {
     Replay(replay::Args),
     /// Show the whole thing on the bundled clip, with a broker of its own.
     Demo(demo::Args),
+    /// The desk of a street: review, dispose, escalate and follow up cases.
+    #[cfg(feature = "desk")]
+    Desk(desk::Args),
     /// List the cameras of this box, or watch one of a configuration.
     Cameras(cameras::Args),
     /// Check a configuration, its model and its inputs without running it.
@@ -89,6 +94,8 @@ impl Cli {
             Verb::Run(args) => run::run(&args),
             Verb::Replay(args) => replay::run(&args),
             Verb::Demo(args) => demo::run(&args),
+            #[cfg(feature = "desk")]
+            Verb::Desk(args) => desk::run(&args),
             Verb::Cameras(args) => cameras::run(&args),
             Verb::Check(args) => check::run(&args),
             Verb::Detect(args) => detect::run(&args),

@@ -316,6 +316,9 @@ pub struct HeldBackNote {
     /// How many because a reviewer has rejected this kind in this place.
     #[serde(default, skip_serializing_if = "is_none")]
     pub quiet: u32,
+    /// How many because verdicts on other cases say that they are likely wrong.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub doubtful: u32,
     /// Ids of the first of them.
     pub cases: Vec<String>,
 }

@@ -38,10 +38,8 @@ pub(super) fn options(plan: &Plan, topic: String, will: Vec<u8>, will_delay_s: u
     let mut options =
         MqttOptions::new(format!("patrol-{}-{}", plan.street, plan.box_id), broker.host.clone(), broker.port);
     options
-        .set_keep_alive(KEEP_ALIVE)
         .set_clean_start(false)
         .set_session_expiry_interval(Some(SESSION_EXPIRY_S))
-        .set_connection_timeout(CONNECT_TIMEOUT_S)
         .set_manual_acks(true)
         .set_receive_maximum(Some(orders::AT_A_TIME))
         .set_max_packet_size(Some(orders::MAX_PACKET))
@@ -52,6 +50,16 @@ pub(super) fn options(plan: &Plan, topic: String, will: Vec<u8>, will_delay_s: u
             true,
             Some(will_properties(will_delay_s)),
         ));
+    secure(&mut options, broker)?;
+    Ok(options)
+}
+
+/// Keep-alive, patience, login and TLS, as every client of `broker` has them.
+///
+/// # Errors
+/// [`Kind::Config`] when the password, a certificate or a key cannot be read or used.
+pub(crate) fn secure(options: &mut MqttOptions, broker: &BrokerPlan) -> Result<()> {
+    options.set_keep_alive(KEEP_ALIVE).set_connection_timeout(CONNECT_TIMEOUT_S);
     if let Some((user, file)) = &broker.login {
         // Read at each attempt, so a changed password needs no restart.
         let text = text_file::read(file, MAX_PASSWORD).map_err(|e| {
@@ -64,7 +72,7 @@ pub(super) fn options(plan: &Plan, topic: String, will: Vec<u8>, will_delay_s: u
     if let Some(transport) = tls(broker)? {
         options.set_transport(transport);
     }
-    Ok(options)
+    Ok(())
 }
 
 fn will_properties(delay_s: u32) -> LastWillProperties {
@@ -125,7 +133,7 @@ fn tls(broker: &BrokerPlan) -> Result<Option<Transport>> {
 /// What is wrong with the connection, in words that tell the cases apart and hold no secret. What only a person can
 /// put right is a [`Kind::Config`], so that it is not tried every second. `connected` says whether the broker had taken
 /// the box on.
-pub(super) fn explain(broker: &BrokerPlan, error: &ConnectionError, connected: bool) -> Error {
+pub(crate) fn explain(broker: &BrokerPlan, error: &ConnectionError, connected: bool) -> Error {
     let at = format!("{}:{}", broker.host, broker.port);
     if let Some(fault) = tls_fault(error) {
         return explain_tls(&at, fault);
@@ -253,9 +261,9 @@ fn explain_tls(at: &str, fault: &rustls::Error) -> Error {
 
 /// The task that polls the library's event loop; gone with the connection. The loop may not be interrupted in the
 /// middle of a write, so it is not polled beside other work: its events come by a channel.
-pub(super) struct Driver {
+pub(crate) struct Driver {
     /// What it reports, until its first error.
-    pub(super) events: mpsc::Receiver<Result<Event, ConnectionError>>,
+    pub(crate) events: mpsc::Receiver<Result<Event, ConnectionError>>,
     task: JoinHandle<()>,
 }
 
@@ -267,7 +275,7 @@ impl Drop for Driver {
 
 impl Driver {
     /// Starts to poll.
-    pub(super) fn start(mut event_loop: EventLoop) -> Self {
+    pub(crate) fn start(mut event_loop: EventLoop) -> Self {
         let (sender, events) = mpsc::channel(64);
         let task = tokio::spawn(async move {
             loop {

@@ -9,7 +9,7 @@ mod context;
 pub mod contract;
 pub mod envelope;
 mod health;
-mod link;
+pub(crate) mod link;
 mod message;
 mod orders;
 pub mod publisher;

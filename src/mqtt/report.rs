@@ -196,6 +196,7 @@ fn throttle(note: &Note, plan: &Plan) -> Option<ThrottleNote> {
         rate: tally.rate,
         camera_rate: tally.camera_rate,
         quiet: tally.quiet,
+        doubtful: tally.doubtful,
         cases: tally.cases.iter().map(ToString::to_string).collect(),
     };
     let held_back: u64 = note.held_back.iter().map(|tally| u64::from(tally.number())).sum();

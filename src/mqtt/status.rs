@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::command::Verb;
 use super::envelope::ModelRef;
-use crate::case::throttle::{HushedRule, QuietStatus, ThrottleStatus};
+use crate::case::throttle::{DoubtfulPlace, HushedRule, LessonsStatus, QuietStatus, ThrottleStatus};
 use crate::detect::RuntimeReport;
 
 /// Most quiet places that a status lists.
@@ -98,6 +98,92 @@ pub struct HeldBackStatus {
     /// Rules that a command has made quiet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub quiet_rules: Vec<QuietRuleNote>,
+    /// What verdicts have taught; absent before the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learnt: Option<LearntNote>,
+}
+
+/// What verdicts have taught.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LearntNote {
+    /// Reviewed cases that are remembered and were confirmed, or found to be duplicates.
+    pub confirmed: u32,
+    /// Reviewed cases that are remembered and were rejected.
+    pub rejected: u32,
+    /// Cases whose chance of being true is less than this are held back, in percent; 0 holds back none.
+    pub cut_percent: u32,
+    /// True cases among all that are remembered, in percent, as far as is known.
+    pub precision_before_percent: u32,
+    /// True cases among those that would be told now, in percent, as estimated.
+    pub precision_percent: u32,
+    /// True cases that would be told now, of all, in percent, as estimated.
+    pub recall_percent: u32,
+    /// Places whose cases are held back for it; at most 16, the most doubtful first. `resume` with the case of one
+    /// forgets what was learnt there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub doubtful: Vec<DoubtfulNote>,
+    /// How many more there are.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub doubtful_left_out: u64,
+}
+
+/// A place whose cases are held back for what verdicts have taught.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DoubtfulNote {
+    /// The camera.
+    pub camera: String,
+    /// The zone.
+    pub zone: String,
+    /// The kind.
+    pub kind: String,
+    /// Id of the latest case there.
+    pub case_id: String,
+    /// The chance that a case there is true, in percent.
+    pub chance_percent: u32,
+    /// Verdicts there that confirmed.
+    pub confirmed: u32,
+    /// Verdicts there that rejected.
+    pub rejected: u32,
+    /// Cases held back there since one was last told.
+    pub held_back: u32,
+}
+
+impl LearntNote {
+    /// `lessons` as messages say them; `None` before the first verdict.
+    fn new(lessons: &LessonsStatus) -> Option<Self> {
+        let (confirmed, rejected) = lessons.verdicts;
+        let ((before, now), recall) =
+            lessons.precision.zip(lessons.recall).filter(|_| confirmed + rejected > 0)?;
+        let mut places: Vec<&DoubtfulPlace> = lessons.places.iter().collect();
+        places.sort_by(|a, b| a.chance.total_cmp(&b.chance));
+        let left_out = places.len().saturating_sub(MOST_QUIET) as u64;
+        places.truncate(MOST_QUIET);
+        let doubtful = |place: &DoubtfulPlace| DoubtfulNote {
+            camera: place.camera.clone(),
+            zone: place.zone.clone(),
+            kind: place.kind.clone(),
+            case_id: place.case.to_string(),
+            chance_percent: percent(place.chance),
+            confirmed: place.verdicts.0,
+            rejected: place.verdicts.1,
+            held_back: place.held,
+        };
+        Some(Self {
+            confirmed,
+            rejected,
+            cut_percent: percent(lessons.cut),
+            precision_before_percent: percent(before),
+            precision_percent: percent(now),
+            recall_percent: percent(recall),
+            doubtful: places.into_iter().map(doubtful).collect(),
+            doubtful_left_out: left_out,
+        })
+    }
+}
+
+/// `share`, 0-1, in whole percent.
+fn percent(share: f64) -> u32 {
+    (share * 100.0).round() as u32
 }
 
 /// A rule that a command has made quiet.
@@ -183,6 +269,7 @@ impl HeldBackStatus {
             quiet: quiet.into_iter().map(note).collect(),
             quiet_left_out: left_out,
             quiet_rules: status.hushed.iter().map(rule).collect(),
+            learnt: status.lessons.as_ref().and_then(LearntNote::new),
         }
     }
 }

@@ -2,16 +2,15 @@
 
 use super::BrokerPlan;
 use super::build::existing;
-use crate::config::ConfigFile;
+use crate::config::{MqttConfig, TomlFile};
 use crate::error::Result;
 use crate::mqtt::command::Verb;
 
 /// Where the configuration does not name a broker.
 const DEFAULT_URL: &str = "mqtt://127.0.0.1:1883";
 
-/// Checks the `[mqtt]` section.
-pub(super) fn plan(file: &ConfigFile) -> Result<BrokerPlan> {
-    let mqtt = &file.config.mqtt;
+/// Checks `mqtt`, the `[mqtt]` section of `file`.
+pub(crate) fn plan<C>(file: &TomlFile<C>, mqtt: &MqttConfig) -> Result<BrokerPlan> {
     let (url, span) = match &mqtt.url {
         Some(url) => (url.get_ref().as_str(), url.span()),
         None => (DEFAULT_URL, 0..0),

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::calibrate::score_file::Scores;
 use crate::case::catalog::{CATALOG, Catalog};
-use crate::config::{CameraConfig, ConfigFile};
+use crate::config::{CameraConfig, ConfigFile, TomlFile};
 use crate::error::{Error, Kind, Result};
 use crate::place::{Grids, is_slug};
 use crate::rule::Calendar;
@@ -105,7 +105,7 @@ impl Plan {
             pin: model::pin(file)?,
             redaction: if with_pictures { privacy::redaction(file)? } else { None },
             limits: limits::plan(file)?,
-            broker: broker::plan(file)?,
+            broker: broker::plan(file, &file.config.mqtt)?,
             storage: file.resolve(folder),
             outbox_bytes: storage::outbox_bytes(file)?,
             retention: storage::retention(file)?,
@@ -129,7 +129,7 @@ pub(super) fn slug(file: &ConfigFile, key: &str, value: &Spanned<String>) -> Res
 }
 
 /// The file at `path`, which must be there.
-pub(super) fn existing(file: &ConfigFile, key: &str, path: &Spanned<PathBuf>) -> Result<PathBuf> {
+pub(super) fn existing<C>(file: &TomlFile<C>, key: &str, path: &Spanned<PathBuf>) -> Result<PathBuf> {
     let found = file.resolve(path.get_ref());
     if found.is_file() {
         Ok(found)

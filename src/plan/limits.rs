@@ -48,6 +48,8 @@ pub(super) fn plan(file: &ConfigFile) -> Result<Limits> {
             default.same_violation_m,
             &(0.0..=50.0),
         )?,
+        precision: within(file, "precision", &given.precision, default.precision, &(0.0..=0.99))?,
+        recall: within(file, "recall", &given.recall, default.recall, &(0.5..=1.0))?,
     };
     if limits.quiet_s > limits.longest_quiet_s {
         let span = given.quiet_s.as_ref().or(given.longest_quiet_s.as_ref()).map_or(0..0, Spanned::span);

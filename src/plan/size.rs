@@ -84,7 +84,7 @@ mod tests {
             "edge = {{ street = \"1\", box = \"b\" }}\n[[camera]]\nid = \"c\"\nsource = \"s\"\n[[camera.zone]]\n\
              id = \"z\"\nkind = \"no_parking\"\npolygon = []\n[camera.zone.rule.illegal_parking]\n{keys}\n"
         );
-        let file = ConfigFile::parse("edge.toml".as_ref(), text).unwrap();
+        let file: ConfigFile = ConfigFile::parse("edge.toml".as_ref(), text).unwrap();
         let rules = &file.config.cameras[0].zones[0].rules;
         limits(&file, "illegal_parking", rules.values().next().unwrap(), has_ground)
     }

@@ -37,7 +37,7 @@ const BESIDE_IN_FRONT: f32 = 0.75;
 /// IoU with a slot already found on this look from which a further detection is the same object again.
 const AGAIN: f32 = 0.5;
 /// A place without a case is forgotten after this much empty time, in seconds, if its clear time is longer.
-const FORGET_S: f64 = 5.0;
+const FORGET_S: f64 = 10.0;
 /// Most slots of one rule; a zone with more places than that is drawn wrong.
 const MOST_SLOTS: usize = 64;
 
@@ -69,9 +69,9 @@ impl Dwell {
         self.place_half_hidden(scene, terms);
         self.place_uncovered(scene, terms);
         self.watch_manoeuvres(scene);
-        self.judge_missed(scene);
+        self.judge_missed(scene, terms);
         self.take_new(scene, terms);
-        self.merge();
+        self.merge(scene.at);
         self.open(scene.at, terms, out);
         self.clear(scene.at, terms, out);
     }
@@ -114,13 +114,13 @@ impl Dwell {
         for &(row, column) in assignment.solve() {
             let detection = scene.detections[standing[column]];
             let slot = &mut self.slots[row];
-            doubt(slot, scene.at, terms);
+            doubt(slot, scene.at);
             let seen = &detection.bbox;
             if seen.iou(&slot.anchor) >= WHOLE || scene.is_settled_in_front(&slot.anchor, slot.group) {
                 slot.last_whole = scene.at;
             }
             let shown = scene.shown_edges(&slot.anchor, slot.group);
-            sight(slot, scene.at, terms, detection.score);
+            sight(slot, scene.at, terms, detection.score, true);
             slot.latest = detection;
             placed[column] = true;
             found[row] = true;
@@ -151,8 +151,8 @@ impl Dwell {
             });
             if let Some(column) = part {
                 let detection = &scene.detections[standing[column]];
-                doubt(slot, scene.at, terms);
-                sight(slot, scene.at, terms, if hidden { detection.score } else { 0.0 });
+                doubt(slot, scene.at);
+                sight(slot, scene.at, terms, detection.score, hidden);
                 placed[column] = true;
                 found[row] = true;
             }
@@ -175,7 +175,7 @@ impl Dwell {
             });
             if let Some(column) = whole {
                 let detection = scene.detections[standing[column]];
-                sight(slot, scene.at, terms, detection.score);
+                sight(slot, scene.at, terms, detection.score, true);
                 slot.latest = detection;
                 slot.uncover(&detection.bbox);
                 placed[column] = true;
@@ -186,11 +186,16 @@ impl Dwell {
 
     /// Notes for each slot that was not found if something is seen on its way out of it or into it.
     fn watch_manoeuvres(&mut self, scene: &Scene<'_>) {
-        for (slot, &found) in self.slots.iter_mut().zip(&self.scratch.found) {
+        let Scratch { standing, placed, found, .. } = &self.scratch;
+        // What stands in a place of its own goes nowhere, though at a look a minute nothing is known to be still.
+        let has_place =
+            |index| standing.iter().position(|&known| known == index).is_some_and(|at| placed[at]);
+        for (slot, &found) in self.slots.iter_mut().zip(found) {
             let leaves_or_comes = |(index, detection): (usize, &Detection)| {
                 scene.groups[index] == slot.group
                     && is_beside(&slot.anchor, &detection.bbox)
                     && !scene.is_still(index)
+                    && !has_place(index)
             };
             if !found && scene.detections.iter().enumerate().any(leaves_or_comes) {
                 slot.manoeuvre = Some(scene.at);
@@ -199,7 +204,11 @@ impl Dwell {
     }
 
     /// Counts the look against every slot that could be seen and was not found.
-    fn judge_missed(&mut self, scene: &Scene<'_>) {
+    fn judge_missed(&mut self, scene: &Scene<'_>, terms: &Terms) {
+        // A rule that allows for absences knows of nights on which none of its objects are found: only a look on which
+        // one was tells that another has gone.
+        let finds = |detection: &Detection| terms.is_about(detection.label) && detection.score >= terms.score;
+        let proven = terms.absence_s.is_none() || scene.detections.iter().any(finds);
         for (slot, &found) in self.slots.iter_mut().zip(&self.scratch.found) {
             if found {
                 continue;
@@ -207,7 +216,10 @@ impl Dwell {
             if scene.hides(&slot.anchor, slot.group, slot.last_whole) {
                 slot.occupancy.blind();
             } else {
-                slot.occupancy.miss(scene.at);
+                slot.occupancy.miss(scene.at, scene.longest_step_s);
+                if !proven {
+                    slot.occupancy.discount();
+                }
             }
         }
     }
@@ -241,33 +253,37 @@ impl Dwell {
         }
     }
 
-    /// Two slots that have come to mean the same place become one: the one with a case, or the older.
-    fn merge(&mut self) {
-        let mut at = 0;
-        while at < self.slots.len() {
-            let newer = &self.slots[at];
-            let same = self.slots[..at].iter().position(|older| {
-                let part = newer.anchor.covered_by(&older.anchor) >= KNOWN_PART
-                    && same_foot(&older.anchor, &newer.anchor);
+    /// Two slots that have come to mean the same place become one: the one with a case, or the older. Where one of them
+    /// knew only a part of the object, what is left knows the whole.
+    fn merge(&mut self, at: CaptureTime) {
+        let mut index = 0;
+        while index < self.slots.len() {
+            let newer = &self.slots[index];
+            let same = self.slots[..index].iter().position(|older| {
                 older.group == newer.group
-                    && (part || older.anchor.iou(&newer.anchor) >= AGAIN)
                     && (older.case.is_none() || newer.case.is_none())
+                    && (is_part(&newer.anchor, &older.anchor)
+                        || older.anchor.iou(&newer.anchor) >= AGAIN
+                        || (is_part(&older.anchor, &newer.anchor) && !older.occupancy.is_doubted(at)))
             });
-            match same {
-                Some(older) if self.slots[older].case.is_none() && self.slots[at].case.is_some() => {
-                    self.slots.remove(older);
-                }
-                Some(_) => {
-                    self.slots.remove(at);
-                }
-                None => at += 1,
+            let Some(older) = same else {
+                index += 1;
+                continue;
+            };
+            let mut dropped = self.slots.remove(index);
+            let kept = &mut self.slots[older];
+            if kept.case.is_none() && dropped.case.is_some() {
+                std::mem::swap(kept, &mut dropped);
+            }
+            if is_part(&kept.anchor, &dropped.anchor) {
+                kept.complete(dropped);
             }
         }
     }
 
     fn open(&mut self, at: CaptureTime, terms: &Terms, out: &mut Vec<Happening>) {
         for slot in &mut self.slots {
-            let on_trial = slot.is_on_trial();
+            let doubtful = slot.is_on_trial() || !slot.is_convincing(terms.score);
             let Slot { serial, anchor, occupancy, latest, case, .. } = slot;
             match case {
                 Some(case) => {
@@ -279,7 +295,7 @@ impl Dwell {
                 }
                 None if occupancy.last_seen == at
                     && occupancy.is_held(terms.dwell_s)
-                    && !on_trial
+                    && !doubtful
                     && terms.holds(anchor) =>
                 {
                     let Some(since) = terms.violated_since(occupancy.first_seen, at) else { continue };
@@ -322,6 +338,11 @@ impl Dwell {
     }
 }
 
+/// Whether `part` is what shows of an object that stands in `whole`.
+fn is_part(part: &BBox, whole: &BBox) -> bool {
+    part.covered_by(whole) >= KNOWN_PART && same_foot(part, whole)
+}
+
 /// Whether `seen` is where an object of the size of `anchor` is shortly before it gets there or after it has left:
 /// nearer to the camera by less than its height, as what passes in front is not, and less than its width aside.
 fn is_beside(anchor: &BBox, seen: &BBox) -> bool {
@@ -333,24 +354,22 @@ fn is_beside(anchor: &BBox, seen: &BBox) -> bool {
 }
 
 /// Puts what is found in `slot` at `at` on trial if it may be another object than before.
-fn doubt(slot: &mut Slot, at: CaptureTime, terms: &Terms) {
+fn doubt(slot: &mut Slot, at: CaptureTime) {
     let lost = slot.case.is_none() && slot.occupancy.was_lost(at, BLIND_TRIAL_S);
     if lost || slot.occupancy.is_doubted(at) {
-        // A rule that allows for absences knows of nights on which its objects are not found: only where the object
-        // stands then tells.
-        let emptiness = if terms.absence_s.is_some() { 0.0 } else { slot.occupancy.emptiness() };
-        slot.suspect(at, emptiness);
+        slot.suspect(at);
     }
 }
 
-/// `slot` was found occupied at `at` by a detection with `score`.
-fn sight(slot: &mut Slot, at: CaptureTime, terms: &Terms, score: f32) {
+/// `slot` was found occupied at `at` by a detection with `score`; `surely` unless that may be of something else.
+fn sight(slot: &mut Slot, at: CaptureTime, terms: &Terms, score: f32, surely: bool) {
     let unseen_s = at.seconds_since(slot.occupancy.last_seen);
     if slot.case.is_none() && unseen_s > terms.longest_blind_s() {
         slot.occupancy.restart(at);
         return;
     }
-    slot.occupancy.hit(at, if score >= terms.score { Hit::Sure } else { Hit::Weak });
+    slot.rate(score);
+    slot.occupancy.hit(at, if surely && score >= terms.score { Hit::Sure } else { Hit::Weak });
 }
 
 /// Makes room by dropping the least believed slot without a case. False when all have cases.

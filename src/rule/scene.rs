@@ -30,6 +30,10 @@ const FIXTURE_S: f64 = 300.0;
 const EDGE: f32 = 0.15;
 /// … and the share of that strip from which it does not.
 const CUT: f32 = 0.3;
+/// How near to the lower end of a box something else must begin to cut it off there, in usual heights of its object.
+const CUT_BELOW: f32 = 0.15;
+/// The share of its usual height from which an object shows down to the ground.
+const CUT_SHORT: f32 = 0.8;
 /// IoU from which a box is taken to be the object of a place itself.
 const SAME: f32 = 0.4;
 /// Share of a place from which a box counts as covering all of it.
@@ -46,6 +50,8 @@ pub(crate) struct Scene<'a> {
     /// Class group of each detection.
     pub(crate) groups: &'a [u16],
     pub(crate) tracker: &'a Tracker,
+    /// The longest stretch before this look that was no gap, in seconds.
+    pub(crate) longest_step_s: f64,
 }
 
 impl Scene<'_> {
@@ -122,6 +128,23 @@ impl Scene<'_> {
             }
         }
         shown
+    }
+
+    /// Whether the lower end of detection number `index` is where something nearer to the camera begins: where its
+    /// object stands was not seen, only that it stands further down.
+    pub(super) fn is_cut_below(&self, index: usize) -> bool {
+        let seen = &self.detections[index].bbox;
+        let (x, foot) = seen.foot();
+        let own = self.tracker.track_of(index);
+        let Some(usual) = own.and_then(Track::usual_height) else { return false };
+        if seen.height() > CUT_SHORT * usual {
+            return false;
+        }
+        self.tracker.tracks().iter().any(|track| {
+            let cover = track.bbox();
+            let begins_there = (cover.y1 - foot).abs() <= CUT_BELOW * usual;
+            begins_there && cover.x1 < x && x < cover.x2 && Some(track.number) != own.map(|own| own.number)
+        })
     }
 
     /// Whether all that hides the place `anchor` has stood there for so long that it is part of the view.

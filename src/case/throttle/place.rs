@@ -49,6 +49,8 @@ pub(super) struct Subject {
     pub(super) place: Place,
     pub(super) position: Option<Position>,
     pub(super) cool_down_s: f64,
+    /// Mean score of the objects of the latest sighting, 0-1.
+    pub(super) score: f32,
     /// Objects of the latest sighting.
     pub(super) count: usize,
 }
@@ -70,6 +72,8 @@ impl Subject {
             place: Place { key, camera: camera.id.clone(), zone: rule.zone.clone(), spot },
             position: case.position,
             cool_down_s: rule.cool_down_s,
+            score: case.objects.iter().map(|object| object.score).sum::<f32>()
+                / case.objects.len().max(1) as f32,
             count: case.objects.len(),
         })
     }

@@ -24,6 +24,10 @@ pub struct Limits {
     pub longest_quiet_s: f64,
     /// How far apart on the ground two cameras may see one and the same violation, in metres.
     pub same_violation_m: f64,
+    /// Wanted share of true cases among those that are told, learnt from verdicts; 0 learns nothing.
+    pub precision: f64,
+    /// Least share of true cases that learning lets through.
+    pub recall: f64,
 }
 
 impl Default for Limits {
@@ -35,6 +39,8 @@ impl Default for Limits {
             quiet_s: 3600.0,
             longest_quiet_s: 7.0 * 86_400.0,
             same_violation_m: 3.0,
+            precision: 0.8,
+            recall: 0.97,
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::standing::State;
 use super::tally::Tally;
 use super::verdict::VerdictCounts;
-use super::{HushedRule, Reason, Throttle};
+use super::{HushedRule, LessonsStatus, Reason, Throttle};
 use crate::case::CaseId;
 use crate::clock::CaptureTime;
 use crate::detect::BBox;
@@ -24,6 +24,8 @@ pub struct ThrottleStatus {
     pub hushed: Vec<HushedRule>,
     /// Verdicts so far.
     pub verdicts: VerdictCounts,
+    /// What they taught; `None` when nothing is to be learnt.
+    pub lessons: Option<LessonsStatus>,
 }
 
 /// A place and kind that a rejected verdict has made quiet.
@@ -68,6 +70,7 @@ impl Throttle {
             quiet: state.quiets.active(state.now.max(at)).map(QuietStatus::of).collect(),
             hushed: state.hushed.active(state.now.max(at)).cloned().collect(),
             verdicts: state.verdicts,
+            lessons: self.learns().then(|| state.lessons.status()),
         }
     }
 }

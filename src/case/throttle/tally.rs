@@ -24,6 +24,8 @@ pub enum Reason {
     CameraRate,
     /// A reviewer has rejected this kind in this place.
     Quiet,
+    /// Verdicts on other cases say that it is likely wrong.
+    Doubtful,
 }
 
 /// Cases of one grid, kind and camera that were held back.
@@ -45,6 +47,9 @@ pub struct Tally {
     pub camera_rate: u32,
     /// Because of a rejected verdict.
     pub quiet: u32,
+    /// Because of what verdicts on others have taught.
+    #[serde(default)]
+    pub doubtful: u32,
     /// The first of them.
     pub cases: Vec<CaseId>,
     /// Tells this tally from an earlier one that has been carried.
@@ -54,7 +59,7 @@ pub struct Tally {
 impl Tally {
     /// How many cases were held back.
     pub fn number(&self) -> u32 {
-        self.cool_down + self.rate + self.camera_rate + self.quiet
+        self.cool_down + self.rate + self.camera_rate + self.quiet + self.doubtful
     }
 
     fn count_of(&mut self, reason: Reason) -> &mut u32 {
@@ -63,6 +68,7 @@ impl Tally {
             Reason::Rate => &mut self.rate,
             Reason::CameraRate => &mut self.camera_rate,
             Reason::Quiet => &mut self.quiet,
+            Reason::Doubtful => &mut self.doubtful,
         }
     }
 
@@ -97,6 +103,7 @@ impl Tallies {
                 rate: 0,
                 camera_rate: 0,
                 quiet: 0,
+                doubtful: 0,
                 cases: Vec::new(),
                 batch: self.batches,
             });

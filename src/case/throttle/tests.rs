@@ -11,6 +11,7 @@ use crate::place::{GridBasis, GridId, Position};
 use crate::plan::{Input as Source, Plan};
 
 mod held;
+mod lessons;
 mod merged;
 mod random;
 mod told;
@@ -113,6 +114,26 @@ impl Street {
             grid: GridId::parse(grid, crate::config::GridProfile::Opaque).unwrap(),
             grid_basis: GridBasis::default(),
             position,
+        };
+        self.open.push((camera, case.clone()));
+        self.look(camera, t, &[Happening { change: Change::Opened, at: at(t), case }])
+    }
+
+    /// One car is parked on `camera` with a detector's `score`, `spot` from the left.
+    fn open_scored(&mut self, camera: usize, name: u32, t: f64, spot: f32, score: f32) -> &mut Self {
+        let bbox = BBox { x1: spot, y1: 0.45, x2: spot + 0.1, y2: 0.6 };
+        let case = Case {
+            id: id(name),
+            rule: RuleIndex(PARKING),
+            first_seen: at(t - 60.0),
+            opened: at(t),
+            last_seen: at(t),
+            looks: 10,
+            hits: 10,
+            objects: vec![Detection { label: Label(0), score, bbox }],
+            grid: GridId::parse("g1", crate::config::GridProfile::Opaque).unwrap(),
+            grid_basis: GridBasis::default(),
+            position: None,
         };
         self.open.push((camera, case.clone()));
         self.look(camera, t, &[Happening { change: Change::Opened, at: at(t), case }])

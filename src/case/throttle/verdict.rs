@@ -72,8 +72,18 @@ impl Throttle {
             Verdict::Unclear => &mut counts.unclear,
         } += 1;
         let now = self.state.now.max(at);
+        let right = match verdict {
+            Verdict::Confirmed | Verdict::Duplicate => Some(true),
+            Verdict::Rejected => Some(false),
+            Verdict::Unclear => None,
+        };
+        let goal = self.goal();
+        self.state.lessons.verdict(case, right, now, goal);
+        // One mistake in a place that is mostly right is no reason to look away from it.
+        let trusted = self.learns() && self.state.lessons.trusts(&place);
         let quiets = &mut self.state.quiets;
         match verdict {
+            Verdict::Rejected if trusted => VerdictOutcome::Noted,
             Verdict::Rejected => {
                 VerdictOutcome::Quiet(quiets.reject(&place, case, reason, now, &self.limits))
             }
@@ -85,12 +95,14 @@ impl Throttle {
         }
     }
 
-    /// Ends the quiet time of the place and kind of `case` and forgets its rejections. What was held back there
+    /// Ends the quiet time of the place and kind of `case`, and forgets its rejections and what they taught. What was held back there
     /// and still stands is told on its camera's next look.
     pub fn resume(&mut self, case: &CaseId) -> VerdictOutcome {
         let Some((place, _)) = self.state.past.find(case) else { return VerdictOutcome::Unknown };
         let place = place.clone();
-        if self.state.quiets.lift(&place, self.state.now) {
+        let (now, goal) = (self.state.now, self.goal());
+        let doubted = self.state.lessons.forget(&place, now, goal);
+        if self.state.quiets.lift(&place, now) || doubted {
             VerdictOutcome::Resumed
         } else {
             VerdictOutcome::Noted
