@@ -289,6 +289,10 @@ pub struct StorageConfig {
     /// Days for which evidence pictures are kept on the box, 1 to 3650. Default 30.
     #[schemars(with = "Option<u64>")]
     pub evidence_days: Option<Spanned<u64>>,
+    /// Days after which the pictures of a case that a reviewer has rejected are deleted, 1 to `evidence_days`. Default
+    /// 7, or `evidence_days` if that is less.
+    #[schemars(with = "Option<u64>")]
+    pub rejected_days: Option<Spanned<u64>>,
 }
 
 /// What pictures may show.
@@ -298,6 +302,9 @@ pub struct PrivacyConfig {
     /// Whether cases carry pictures, with heads, faces and plates hidden. Without them the models below are not
     /// needed, and each case says that it has no picture. Default true.
     pub pictures: Option<bool>,
+    /// Whether a conspicuous sign at each camera tells people that they are being filmed, as the law asks of cameras
+    /// in public places. Unless it is true here or on the camera, `check` and `run` warn. Default false.
+    pub sign_posted: Option<bool>,
     /// Folder of the model that finds faces, with a label `face`. Default `models/faces-centerface`, looked for
     /// as `model.path` is.
     #[schemars(with = "Option<PathBuf>")]
@@ -338,6 +345,11 @@ pub struct CameraConfig {
     /// or H.265 MP4 file or a Motion JPEG AVI file, played at its own speed, or of a folder of JPEG or PNG pictures.
     #[schemars(with = "String")]
     pub source: Spanned<String>,
+    /// The camera's main stream, `rtsp://host/path`, when `source` is a smaller one that is looked at. Pictures of
+    /// cases about what stands are then taken from it, with the same user name and password. Both must show the same
+    /// view. Default: pictures are of what was looked at.
+    #[schemars(with = "Option<String>")]
+    pub evidence_source: Option<Spanned<String>>,
     /// User name, if the camera wants one.
     pub username: Option<String>,
     /// File whose first line is the camera's password.
@@ -390,6 +402,15 @@ pub struct CameraConfig {
     /// Cases then carry their position, and with `edge.grids` the grid in which they stand.
     #[schemars(with = "Option<PathBuf>")]
     pub ground: Option<Spanned<PathBuf>>,
+    /// Whether a conspicuous sign at this camera tells people that they are being filmed. Default:
+    /// `privacy.sign_posted`.
+    pub sign_posted: Option<bool>,
+    /// Polygons of the picture that nobody may see, such as windows and courtyards: each at least three corners
+    /// `[x, y]` in 0-1 picture coordinates. What lies in one is made grey before anything looks at the picture, and
+    /// stays so in all pictures of cases.
+    #[serde(default)]
+    #[schemars(with = "Vec<Vec<[f32; 2]>>")]
+    pub mask: Vec<Spanned<Vec<[f32; 2]>>>,
     /// What is watched for where.
     #[serde(default, rename = "zone")]
     pub zones: Vec<ZoneConfig>,

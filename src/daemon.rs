@@ -33,10 +33,13 @@ use crate::shutdown::Shutdown;
 use crate::web;
 
 mod commander;
+mod expiry;
 mod roster;
 mod shared_throttle;
 
 use commander::BoxCommander;
+pub use expiry::expire;
+use expiry::expire_now_and_then;
 use roster::{Reloader, Roster};
 pub use shared_throttle::SharedThrottle;
 
@@ -45,9 +48,6 @@ pub use shared_throttle::SharedThrottle;
 const STORE_EVERY_S: f64 = 10.0;
 /// How long the worker waits before it tries again to store what it could not.
 const STORE_AGAIN: Duration = Duration::from_secs(1);
-
-/// How often old evidence is looked for.
-const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 
 /// How a daemon is run.
 #[derive(Clone, Copy, Debug)]
@@ -149,7 +149,7 @@ impl Daemon {
         let outbox = Arc::new(Outbox::open(&plan.storage)?.with_quota(plan.outbox_bytes));
         let throttle = Arc::new(SharedThrottle::open(&plan, outbox.clone())?);
         let store = Store::open(&plan.storage.join("evidence"))?.with_limit(plan.retention);
-        store.sweep(SystemTime::now())?;
+        expire(&store, &outbox, SystemTime::now())?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("delivery")
@@ -188,6 +188,7 @@ impl Daemon {
             progress: progress.clone(),
             throttle: Some(throttle.watch()),
             board: board.clone(),
+            store: Some(store.clone()),
             clock: clock.clone(),
             started: context.started,
         });
@@ -230,7 +231,7 @@ impl Daemon {
             roster.stop_captures();
             return Err(e);
         }
-        runtime.spawn(sweep_now_and_then(keeper.store.clone(), shutdown.clone()));
+        runtime.spawn(expire_now_and_then(keeper.store.clone(), outbox.clone(), shutdown.clone()));
         runtime.spawn(service::keep_alive(pool.pulse().clone()));
         let worker = start_workers(pool, workers, plan.pin, keeper, shutdown.clone())?;
         let session = {
@@ -358,21 +359,6 @@ fn start_time(chain: &Chain, now: CaptureTime) -> CaptureTime {
             last.plus_seconds(0.001)
         }
         _ => now,
-    }
-}
-
-/// Deletes evidence whose time is over, until the box stops.
-async fn sweep_now_and_then(store: Store, shutdown: Shutdown) {
-    let mut stop = std::pin::pin!(shutdown.requested());
-    loop {
-        tokio::select! {
-            () = &mut stop => return,
-            () = tokio::time::sleep(SWEEP_EVERY) => {}
-        }
-        let store = store.clone();
-        if let Ok(Err(e)) = tokio::task::spawn_blocking(move || store.sweep(SystemTime::now())).await {
-            error!("Old evidence is still there: {e}.");
-        }
     }
 }
 

@@ -12,6 +12,7 @@ use crate::case::throttle::ThrottleStatus;
 use crate::clock::{CaptureTime, Clock};
 use crate::daemon::Progress;
 use crate::error::Result;
+use crate::evidence::{Store, Swept};
 use crate::health::{CameraHealth, HealthBoard, HealthState};
 use crate::outbox::Outbox;
 
@@ -36,8 +37,24 @@ pub struct Metrics {
     pub outbox: OutboxMetrics,
     /// What is held back; `null` without a throttle.
     pub throttle: Option<ThrottleMetrics>,
+    /// Pictures on the box; `null` where none are kept.
+    #[serde(default)]
+    pub evidence: Option<EvidenceMetrics>,
     /// The cameras.
     pub cameras: Vec<CameraMetrics>,
+}
+
+/// Pictures on the box.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct EvidenceMetrics {
+    /// Bytes that they take up.
+    pub bytes: u64,
+    /// Pictures that were deleted because their time was over.
+    pub expired: u64,
+    /// Pictures that were deleted to make room.
+    pub crowded_out: u64,
+    /// Pictures that should be gone and could not be deleted.
+    pub undeleted: u64,
 }
 
 /// What waits for the broker.
@@ -124,6 +141,8 @@ pub struct Meter {
     pub throttle: Option<watch::Receiver<ThrottleStatus>>,
     /// The cameras.
     pub board: HealthBoard,
+    /// The folder of pictures, if there is one.
+    pub store: Option<Store>,
     /// The box's clock.
     pub clock: Arc<dyn Clock>,
     /// When the program started.
@@ -163,6 +182,10 @@ impl Meter {
                 lost_pictures: backlog.lost.pictures,
             },
             throttle: self.throttle.as_ref().map(|throttle| throttle_metrics(&throttle.borrow())),
+            evidence: self.store.as_ref().map(|store| {
+                let Swept { expired, crowded_out, undeleted, bytes } = store.swept();
+                EvidenceMetrics { bytes, expired, crowded_out, undeleted }
+            }),
             cameras: self.board.all().iter().map(|camera| CameraMetrics::new(camera)).collect(),
         })
     }
@@ -230,6 +253,14 @@ impl Metrics {
             ];
             page.many("verdicts_total", "counter", "Verdicts of reviewers.", "verdict", &verdicts);
         }
+        if let Some(evidence) = &self.evidence {
+            page.one("evidence_bytes", "gauge", "Bytes of pictures kept.", Some(evidence.bytes as f64));
+            let deleted =
+                [("expired", evidence.expired as f64), ("crowded_out", evidence.crowded_out as f64)];
+            page.many("evidence_deleted_total", "counter", "Pictures deleted.", "why", &deleted);
+            let undeleted = Some(evidence.undeleted as f64);
+            page.one("evidence_undeleted", "gauge", "Pictures past their time, still there.", undeleted);
+        }
         let of = |value: fn(&CameraMetrics) -> f64| -> Vec<(&str, f64)> {
             self.cameras.iter().map(|one| (one.camera.as_str(), value(one))).collect()
         };
@@ -286,6 +317,7 @@ mod tests {
             progress: Arc::default(),
             throttle: None,
             board: HealthBoard::default(),
+            store: None,
             clock: Arc::new(SystemClock),
             started: SystemClock.now(),
         }

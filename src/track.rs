@@ -93,6 +93,9 @@ pub struct Track {
     /// Its usual height: what is left of a box when the lower part of the object is hidden is no new size.
     #[serde(default)]
     usual_height: f32,
+    /// The box of the latest sighting.
+    #[serde(default)]
+    seen: BBox,
     at: CaptureTime,
 }
 
@@ -117,6 +120,7 @@ impl Track {
             width,
             height,
             usual_height: height,
+            seen: detection.bbox,
             at,
         }
     }
@@ -126,6 +130,12 @@ impl Track {
         let (x, y) = (self.x.position, self.y.position);
         let (w, h) = (self.width / 2.0, self.height / 2.0);
         BBox { x1: x - w, y1: y - h, x2: x + w, y2: y + h }
+    }
+
+    /// What it covers on the look at `at`: the box in which it was seen, which is ahead of where something that brakes or
+    /// turns is believed to be, or that belief.
+    pub(crate) fn cover(&self, at: CaptureTime) -> BBox {
+        if self.last_seen == at { self.seen } else { self.bbox() }
     }
 
     /// Its usual height, 0-1, once it is known.
@@ -152,6 +162,7 @@ impl Track {
         // Sizes change slowly; a half-hidden object must not shrink its track at once.
         self.width += 0.3 * (detection.bbox.width() - self.width);
         self.height += 0.3 * (detection.bbox.height() - self.height);
+        self.seen = detection.bbox;
         self.usual_height = detection.bbox.height().max(self.usual_height * USUAL);
         self.label = detection.label;
         self.score = (self.score * 0.95).max(detection.score);

@@ -21,6 +21,7 @@ mod evidence;
 mod grids;
 mod halves;
 mod heads;
+mod privacy;
 mod providers;
 mod redaction;
 mod rules;

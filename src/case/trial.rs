@@ -32,6 +32,8 @@ const SURELY_SAME: f32 = -5.0;
 const LIKELY_SAME: f32 = -1.0;
 /// … and 400 to 1 for another object, since that verdict cannot be taken back.
 const SURELY_OTHER: f32 = 6.0;
+/// For the same reason, at the end of a trial that has come to no clear verdict, 3 to 1.
+const LIKELY_OTHER: f32 = 1.0;
 /// A place at a busy kerb changes hands about once in so many seconds, and one in which something has stood for longer
 /// about once in as long as that.
 const TURNOVER_S: f64 = 3600.0;
@@ -235,7 +237,7 @@ impl Trial {
         if self.len < MOST && odds > surely_same && !other {
             return None;
         }
-        Some(if odds > 0.0 { Verdict::Other } else { Verdict::Same })
+        Some(if odds > LIKELY_OTHER { Verdict::Other } else { Verdict::Same })
     }
 
     /// The box that the trial settled on; edges that never showed are those of `mean`.

@@ -189,7 +189,7 @@ impl<'a> Replay<'a> {
 
     fn frames(&mut self, fps: f64) -> Result<()> {
         let camera = &self.plan.cameras[0];
-        let mut source = source::open(&camera.input, self.start, fps)?;
+        let mut source = source::recorded(camera, self.start, fps)?;
         let duration_s = source.duration_s();
         let mut progress = Progress::new();
         let mut frame = Frame::default();

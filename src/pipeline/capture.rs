@@ -113,7 +113,7 @@ fn play(
 ) -> Result<()> {
     let last = Cell::new(start);
     let played = (|| {
-        let mut source = source::open(&camera.input, start, PICTURES_PER_SECOND)?;
+        let mut source = source::recorded(camera, start, PICTURES_PER_SECOND)?;
         let mut frame = Frame::default();
         let began = Instant::now();
         while source.next(&mut frame)? == Next::Frame {

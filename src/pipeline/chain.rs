@@ -24,6 +24,7 @@ use crate::health::Sights;
 use crate::judge::Judge;
 use crate::look::{Look, View};
 use crate::plan::{CameraPlan, Plan};
+use crate::source::Still;
 
 /// Seconds between two times at which the reference of a view is kept: it follows the light of the day.
 const REMEMBER_EVERY_S: f64 = 600.0;
@@ -52,6 +53,7 @@ pub struct Chain {
     zone: TimeZone,
     views: Views,
     pictures: Pictures,
+    still: Option<Still>,
     detections: Vec<Detection>,
     happenings: Vec<Happening>,
     wanted: Vec<Wanted>,
@@ -74,6 +76,7 @@ impl Chain {
             remembered: None,
             zone: plan.zone.clone(),
             views: Views::new(camera),
+            still: camera.evidence_input.as_ref().map(|live| Still::new(camera, live)),
             pictures,
             camera: camera.clone(),
             detections: Vec::new(),
@@ -243,7 +246,11 @@ impl Chain {
         if self.happenings.is_empty() {
             return;
         }
-        let shot = self.shot(frame, detector);
+        let shot = match self.main_picture() {
+            // Who walks has walked on since: heads are searched for in this picture, and hidden where they are now.
+            Some(main) => self.shot(&main, &[], detector),
+            None => self.shot(frame, &self.detections, detector),
+        };
         let model = detector.identity();
         for happening in &self.happenings {
             let evidence = self.evidence(&shot, happening, model);
@@ -268,10 +275,20 @@ impl Chain {
         }
     }
 
-    /// `frame`, redacted for the pictures of all that happened on it.
-    fn shot(&self, frame: &Frame, detector: &mut dyn Detector) -> Shot {
+    /// A picture of the camera's main stream, if there is one and what happened is about things that stand: they
+    /// are still where they were.
+    fn main_picture(&mut self) -> Option<Frame> {
+        let stands = |happening: &Happening| !self.camera.rules[happening.case.rule.0].needs_motion();
+        if !matches!(self.pictures, Pictures::Redacted(_)) || !self.happenings.iter().all(stands) {
+            return None;
+        }
+        self.still.as_mut()?.take()
+    }
+
+    /// `frame`, in which `seen` was detected, redacted for the pictures of all that happened on it.
+    fn shot(&self, frame: &Frame, seen: &[Detection], detector: &mut dyn Detector) -> Shot {
         let objects = self.happenings.iter().map(|happening| happening.case.objects.as_slice());
-        let seen = std::iter::once(self.detections.as_slice()).chain(objects);
+        let seen = std::iter::once(seen).chain(objects);
         self.pictures.shot(frame, seen, self.judge.vocabulary(), detector)
     }
 

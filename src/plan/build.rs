@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use toml::Spanned;
 
 use super::{
-    CameraPlan, Input, Plan, broker, camera, ground, limits, live, model, privacy, rule, storage, view,
+    CameraPlan, Input, Plan, broker, camera, ground, limits, live, mask, model, privacy, rule, storage, view,
 };
 use crate::calibrate::score_file::Scores;
 use crate::case::catalog::{CATALOG, Catalog};
@@ -240,12 +240,23 @@ fn camera_plan(
         names.push(zone.id.get_ref());
         rules.extend(rule::plans(file, zone, catalog, calendar, scores.as_ref(), terrain.as_ref())?);
     }
-    let input = replay.map_or_else(|| input(file, camera), |input| Ok(input.clone()))?;
+    let (input, evidence_input) = match replay {
+        Some(input) => (input.clone(), None),
+        None => {
+            let input = input(file, camera)?;
+            let evidence = live::evidence(file, camera, &input)?;
+            (input, evidence)
+        }
+    };
+    let masks = mask::masks(file, camera, &rules)?;
     Ok(CameraPlan {
+        masks,
+        sign_posted: camera.sign_posted.or(file.config.privacy.sign_posted).unwrap_or(false),
         name: camera.name.clone().unwrap_or_else(|| id.clone()),
         view: view::view(file, camera, &input)?,
         gate: view::gate(file, camera, &rules)?,
         input,
+        evidence_input,
         look_interval_s: 1.0 / looks_per_second,
         catalog: Arc::clone(catalog),
         decode: camera.decode,

@@ -119,7 +119,7 @@ impl Dwell {
             if seen.iou(&slot.anchor) >= WHOLE || scene.is_settled_in_front(&slot.anchor, slot.group) {
                 slot.last_whole = scene.at;
             }
-            let shown = scene.shown_edges(&slot.anchor, slot.group);
+            let shown = scene.shown_edges(&slot.anchor, slot.group, slot.occupancy.first_seen);
             sight(slot, scene.at, terms, detection.score, true);
             slot.latest = detection;
             placed[column] = true;

@@ -21,8 +21,8 @@ const IN_FRONT: f32 = 0.15;
 /// Longest time for which an object may have been in its place before the tracker says that it is still, in
 /// seconds.
 const SETTLING_S: f64 = 3.0;
-/// Something that is not known to stand still and was missed for longer than this has passed on, in seconds. It may
-/// still be cutting edges off.
+/// Something that is not known to stand still and was missed for longer than this, in seconds, and on more than one
+/// look has passed on. It may still be cutting edges off.
 const PASSED_S: f64 = 1.0;
 /// Something that has stood still for so long is part of the view, in seconds: longer than a bus waits.
 const FIXTURE_S: f64 = 300.0;
@@ -109,8 +109,9 @@ impl Scene<'_> {
     }
 
     /// Which edges of the object at `anchor` can be seen on this look (x1, y1, x2, y2): those that nothing nearer
-    /// to the camera cuts off. What stood in front all along is part of how the object usually looks.
-    pub(crate) fn shown_edges(&self, anchor: &BBox, group: u16) -> [bool; 4] {
+    /// to the camera cuts off. What has stood in front since before `since`, when the object was first seen, is part of how
+    /// it usually looks.
+    pub(crate) fn shown_edges(&self, anchor: &BBox, group: u16, since: CaptureTime) -> [bool; 4] {
         let (w, h) = (EDGE * anchor.width(), EDGE * anchor.height());
         let strips = [
             BBox { x2: anchor.x1 + w, ..*anchor },
@@ -120,7 +121,7 @@ impl Scene<'_> {
         ];
         let mut shown = [true; 4];
         for (track, cover) in self.in_front(anchor, group) {
-            if self.is_fixture(track) {
+            if self.is_fixture(track) && track.resting_since <= since {
                 continue;
             }
             for (shown, strip) in shown.iter_mut().zip(&strips) {
@@ -154,7 +155,7 @@ impl Scene<'_> {
     }
 
     fn has_passed(&self, track: &Track) -> bool {
-        track.motion != Motion::Still && self.at.seconds_since(track.last_seen) > PASSED_S
+        track.motion != Motion::Still && track.missed > 1 && self.at.seconds_since(track.last_seen) > PASSED_S
     }
 
     fn is_fixture(&self, track: &Track) -> bool {
@@ -166,7 +167,7 @@ impl Scene<'_> {
     fn in_front(&self, anchor: &BBox, group: u16) -> impl Iterator<Item = (&Track, BBox)> {
         let anchor = *anchor;
         self.tracker.tracks().iter().filter_map(move |track| {
-            let cover = track.bbox();
+            let cover = track.cover(self.at);
             // Its own object, seen whole where only a part of it made the anchor, included.
             let own = track.group == group
                 && track.motion != Motion::Moving

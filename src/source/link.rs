@@ -70,13 +70,19 @@ pub struct LinkState {
 pub struct Link {
     camera: String,
     state: Mutex<LinkState>,
+    is_silent: bool,
 }
 
 impl Link {
     /// The link of the camera `camera`, connecting since `now`.
     pub fn new(camera: &str, now: CaptureTime) -> Self {
         let state = LinkState { since: now, ..LinkState::default() };
-        Self { camera: camera.to_owned(), state: Mutex::new(state) }
+        Self { camera: camera.to_owned(), state: Mutex::new(state), is_silent: false }
+    }
+
+    /// The same, without a word in the log: for a connection beside that of the camera's looks.
+    pub(super) fn silent(camera: &str, now: CaptureTime) -> Self {
+        Self { is_silent: true, ..Self::new(camera, now) }
     }
 
     /// Id of the camera.
@@ -111,6 +117,9 @@ impl Link {
         (state.phase, state.since, state.reason) = (Phase::Live, now, None);
         state.connections += 1;
         drop(state);
+        if self.is_silent {
+            return;
+        }
         let what = if back { format!("is back after {away_s:.0} s") } else { "gives pictures".to_owned() };
         info!(camera = self.camera, "The camera {what}: {codec}, {}x{}.", size.0, size.1);
     }
@@ -128,6 +137,9 @@ impl Link {
         }
         state.reason = Some(reason.clone());
         drop(state);
+        if self.is_silent {
+            return;
+        }
         warn!(
             camera = self.camera,
             help, "The camera is lost: {reason}. It is tried again until it is back."

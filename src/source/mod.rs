@@ -5,6 +5,7 @@ mod detections;
 mod ffmpeg;
 mod images;
 mod link;
+pub(crate) mod mask;
 pub(crate) mod mp4;
 mod process;
 mod reopen;
@@ -12,6 +13,7 @@ mod retry;
 mod rtsp;
 mod snapshots;
 mod steady;
+mod still;
 pub mod usb;
 mod video;
 mod y4m;
@@ -21,8 +23,10 @@ pub use detections::DetectionsFile;
 pub use ffmpeg::FfmpegCamera;
 pub use images::{PictureReader, PicturesSource};
 pub use link::{Link, LinkState, Phase};
+pub use mask::Mask;
 pub use rtsp::RtspSource;
 pub use snapshots::SnapshotCamera;
+pub use still::Still;
 pub use video::Mp4Source;
 
 use std::sync::Arc;
@@ -88,7 +92,15 @@ pub fn open(input: &Input, start: CaptureTime, fps: f64) -> Result<Box<dyn Sourc
     }
 }
 
-/// The live camera `input` of `camera`, whose capture times begin at `start`, the time now. It says in `link` how
+/// The recorded input of `camera` as [`open`] does, under the camera's mask.
+///
+/// # Errors
+/// As [`open`].
+pub fn recorded(camera: &CameraPlan, start: CaptureTime, fps: f64) -> Result<Box<dyn Source>> {
+    Ok(mask::Masked::over(open(&camera.input, start, fps)?, camera.mask()))
+}
+
+/// The live camera `input` of `camera`, under its mask, whose capture times begin at `start`, the time now. It says in `link` how
 /// it is doing and is tried again for ever: its frames end when `shutdown` is requested.
 ///
 /// # Errors
@@ -100,7 +112,7 @@ pub fn live(
     link: Arc<Link>,
     shutdown: Shutdown,
 ) -> Result<Box<dyn Source>> {
-    Ok(match input.clone() {
+    let source: Box<dyn Source> = match input.clone() {
         LiveInput::Rtsp(live) => Box::new(RtspSource::new(camera, &live, start, link, shutdown)?),
         LiveInput::Usb(usb) => {
             let what = "USB";
@@ -120,7 +132,8 @@ pub fn live(
                 Ok(Box::new(snapshots::SnapshotSource::open(&snapshots, every_s, shutdown)?))
             }))
         }
-    })
+    };
+    Ok(mask::Masked::over(source, camera.mask()))
 }
 
 /// The input at `path` cannot be used.

@@ -95,6 +95,7 @@ fn every_message_on_a_real_broker_is_the_one_in_the_contract() {
         progress: Arc::default(),
         throttle: None,
         board: Default::default(),
+        store: None,
         clock: Arc::new(gridpatrol::clock::SystemClock),
         started: at(0.0),
     }));

@@ -92,6 +92,7 @@ fn plan(port: u16) -> Plan {
             id: "cam-05".to_owned(),
             name: "3号院北门".to_owned(),
             input: Input::Video(PathBuf::new()),
+            evidence_input: None,
             decode: Decode::Auto,
             look_interval_s: 0.2,
             catalog: std::sync::Arc::clone(&CATALOG),
@@ -99,6 +100,8 @@ fn plan(port: u16) -> Plan {
             view: Default::default(),
             gate: GatePlan { enabled: true, look_interval_s: 5.0 },
             scores: None,
+            masks: [].into(),
+            sign_posted: true,
             rules: vec![rule("illegal_parking", GRIDS[0]), rule("crowd", GRIDS[1])],
         }],
     }
