@@ -9,12 +9,14 @@ ARGS ?=
 CASES_SEEDS ?= 200
 # How long `make soak` runs.
 SOAK_MINUTES ?= 30
+# How long `make fuzz` feeds each reader.
+FUZZ_SECONDS ?= 120
 # How many faults `make chaos` makes.
 CHAOS_CYCLES ?= 200
 
 say = @printf '\n== %s\n'
 
-.PHONY: help setup test-setup openvino arm64 demo build test fmt lint deny doc unit soak camera-vm chaos backlog desk-kills desk-load desk-scale bench cases calibrate-check clean
+.PHONY: help setup test-setup openvino arm64 demo build test fmt lint deny doc unit soak camera-vm fuzz chaos backlog desk-kills desk-load desk-scale bench cases calibrate-check clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | awk -F'\t' '{ printf "make %-16s %s\n", $$1, $$2 }'
@@ -81,6 +83,10 @@ desk-scale: ## What the desk's pages cost with 200,000 cases; minutes
 backlog: test-setup ## Work off 100,000 queued events on a real broker; minutes
 	$(say) 'Backlog'
 	cargo test --locked --test main delivery::backlog -- --ignored --nocapture
+
+fuzz: test-setup ## Feed every reader of foreign input, guided by coverage, two minutes each (FUZZ_SECONDS=120)
+	$(say) 'Fuzz'
+	FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/fuzz.sh
 
 camera-vm: test-setup ## USB capture against a real driver: a virtual camera under qemu, stalled and unplugged
 	$(say) 'Camera driver'

@@ -111,6 +111,9 @@ pub struct Config {
     /// What pictures may show.
     #[serde(default)]
     pub privacy: PrivacyConfig,
+    /// What becomes of pictures.
+    #[serde(default)]
+    pub evidence: EvidenceConfig,
     /// The local status page.
     #[serde(default)]
     pub web: WebConfig,
@@ -319,6 +322,55 @@ pub struct PrivacyConfig {
     /// Least score, 0-1, at which a plate is hidden. Default 0.2.
     #[schemars(with = "Option<f32>")]
     pub plate_score: Option<Spanned<f32>>,
+}
+
+/// What becomes of pictures.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EvidenceConfig {
+    /// A store on the network that keeps pictures; events then carry their addresses. Default: pictures are messages
+    /// to the broker.
+    pub upload: Option<UploadConfig>,
+}
+
+/// A store that pictures are put into over HTTP, as `{url}/{street}/{box}/{case}/{role}-{sha256}.jpg`. Events do not
+/// wait for them.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UploadConfig {
+    /// `https://host[:port]/path`, or `http:` where nothing secret is sent. For S3 the path begins with the bucket.
+    #[schemars(with = "String")]
+    pub url: Spanned<String>,
+    /// File whose first line is a token, sent as `Authorization: Bearer`.
+    #[schemars(with = "Option<PathBuf>")]
+    pub token_file: Option<Spanned<PathBuf>>,
+    /// User name, sent with the password as `Authorization: Basic`.
+    #[schemars(with = "Option<String>")]
+    pub username: Option<Spanned<String>>,
+    /// File whose first line is the password.
+    #[schemars(with = "Option<PathBuf>")]
+    pub password_file: Option<Spanned<PathBuf>>,
+    /// Keys for S3, or a store that is compatible with it.
+    pub s3: Option<S3Config>,
+    /// PEM file of the certificate authority, or of the certificate itself, that the store is trusted by. Default: the
+    /// authorities that this system trusts.
+    #[schemars(with = "Option<PathBuf>")]
+    pub ca_file: Option<Spanned<PathBuf>>,
+}
+
+/// Keys for S3. Requests are signed (AWS Signature Version 4), so the secret key is not sent.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct S3Config {
+    /// Region of the bucket, e.g. `cn-north-1`; `us-east-1` for most stores of other makes.
+    #[schemars(with = "String")]
+    pub region: Spanned<String>,
+    /// The access key.
+    #[schemars(with = "String")]
+    pub access_key: Spanned<String>,
+    /// File whose first line is the secret key.
+    #[schemars(with = "PathBuf")]
+    pub secret_key_file: Spanned<PathBuf>,
 }
 
 /// The local status page.

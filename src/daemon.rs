@@ -30,6 +30,7 @@ use crate::pipeline::{Bell, Chain, Moment, Pace, Pool, Pulse, Report, Snapshots}
 use crate::plan::{CameraPlan, Changes, CurrentPlan, Input, Plan};
 use crate::service;
 use crate::shutdown::Shutdown;
+use crate::upload::{Delays, Spool, Uploads};
 use crate::web;
 
 mod commander;
@@ -56,13 +57,20 @@ pub struct Options {
     pub pace: Pace,
     /// Delays of the MQTT session.
     pub tuning: Tuning,
+    /// Delays of uploads after trouble.
+    pub uploads: Delays,
     /// Whether it goes on when all inputs are at their end, since cameras may be added.
     pub stays: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { pace: Pace { speed: 1.0 }, tuning: Tuning::default(), stays: false }
+        Self {
+            pace: Pace { speed: 1.0 },
+            tuning: Tuning::default(),
+            uploads: Delays::default(),
+            stays: false,
+        }
     }
 }
 
@@ -148,8 +156,13 @@ impl Daemon {
         let plan = current.get();
         let outbox = Arc::new(Outbox::open(&plan.storage)?.with_quota(plan.outbox_bytes));
         let throttle = Arc::new(SharedThrottle::open(&plan, outbox.clone())?);
-        let store = Store::open(&plan.storage.join("evidence"))?.with_limit(plan.retention);
-        expire(&store, &outbox, SystemTime::now())?;
+        let store = Store::open(&plan.storage.join("evidence"))?.with_limit(plan.evidence_limit());
+        let spool = spool(&plan)?;
+        expire(&store, &outbox, spool.as_deref(), SystemTime::now())?;
+        let uploads = match (&plan.upload, &spool) {
+            (Some(upload), Some(spool)) => Some(Uploads::new(upload.clone(), spool.clone())),
+            _ => None,
+        };
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("delivery")
@@ -189,6 +202,7 @@ impl Daemon {
             throttle: Some(throttle.watch()),
             board: board.clone(),
             store: Some(store.clone()),
+            uploads: uploads.clone(),
             clock: clock.clone(),
             started: context.started,
         });
@@ -208,6 +222,7 @@ impl Daemon {
             outbox: outbox.clone(),
             throttle: throttle.clone(),
             store,
+            uploads: uploads.clone(),
             progress: progress.clone(),
             model: identity,
             shutdown: shutdown.clone(),
@@ -231,7 +246,11 @@ impl Daemon {
             roster.stop_captures();
             return Err(e);
         }
-        runtime.spawn(expire_now_and_then(keeper.store.clone(), outbox.clone(), shutdown.clone()));
+        if let Some(uploads) = &uploads {
+            uploads.start(options.uploads, shutdown.clone())?;
+        }
+        let kept = (keeper.store.clone(), outbox.clone(), spool);
+        runtime.spawn(expire_now_and_then(kept, shutdown.clone()));
         runtime.spawn(service::keep_alive(pool.pulse().clone()));
         let worker = start_workers(pool, workers, plan.pin, keeper, shutdown.clone())?;
         let session = {
@@ -286,6 +305,24 @@ impl Daemon {
         }
         worked
     }
+}
+
+/// The pictures that wait for a store. Where the configuration names none (any more), those that are left are only
+/// deleted when their time is over.
+fn spool(plan: &Plan) -> Result<Option<Arc<Spool>>> {
+    let folder = plan.storage.join("upload");
+    if plan.upload.is_none() && !folder.is_dir() {
+        return Ok(None);
+    }
+    let spool = Spool::open(&folder, plan.upload_bytes())?;
+    let (left, ..) = spool.count();
+    if plan.upload.is_none() && left > 0 {
+        warn!(
+            "{left} pictures in {} wait for a store, and the configuration names none (evidence.upload).",
+            folder.display()
+        );
+    }
+    Ok(Some(Arc::new(spool)))
 }
 
 /// Serves the page, if the plan has one.
@@ -394,6 +431,7 @@ struct Keeper {
     outbox: Arc<Outbox>,
     throttle: Arc<SharedThrottle>,
     store: Store,
+    uploads: Option<Uploads>,
     progress: Arc<Progress>,
     model: ModelIdentity,
     shutdown: Shutdown,
@@ -455,7 +493,7 @@ impl Keeper {
         at: CaptureTime,
         state: &[u8],
         throttle: &mut Throttle,
-        reports: &[Report],
+        reports: &mut [Report],
     ) -> Result<Vec<Dispatch>> {
         let happenings: Vec<Happening> = reports.iter().map(|report| report.happening.clone()).collect();
         let dispatches = throttle.look(&chain.camera, at, &happenings, chain.judge.vocabulary());
@@ -539,13 +577,22 @@ impl Keeper {
         }
     }
 
-    /// A picture that cannot be written still goes out as a message; only the page lacks it.
-    fn write_pictures(&self, dispatches: &[Dispatch], reports: &[Report]) {
+    /// A picture that cannot be written still goes out as a message; only the page lacks it. With a store, a picture
+    /// is written down for it before the event is accepted that names its address.
+    fn write_pictures(&self, dispatches: &[Dispatch], reports: &mut [Report]) {
         for dispatch in dispatches {
-            let Evidence::Taken { pictures, .. } = &reports[dispatch.of].evidence else { continue };
+            let case = &dispatch.happening.case.id;
+            let Evidence::Taken { pictures, .. } = &mut reports[dispatch.of].evidence else { continue };
             for picture in pictures {
-                if let Err(e) = self.store.write(&dispatch.happening.case.id, picture) {
+                if let Err(e) = self.store.write(case, picture) {
                     warn!("An evidence picture is missing on the page: {e}.");
+                }
+                let Some(uploads) = &self.uploads else { continue };
+                match uploads.put(case, picture) {
+                    Ok(url) => picture.url = Some(url),
+                    Err(e) => {
+                        warn!("A picture goes to the broker, since it cannot wait for the store: {e}.");
+                    }
                 }
             }
         }

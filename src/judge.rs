@@ -14,10 +14,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::case::catalog::Catalog;
-use crate::case::{Case, Happening, RuleIndex};
+use crate::case::{Case, CaseId, Happening, RuleIndex, Slot};
 use crate::clock::CaptureTime;
 use crate::detect::{Detection, Label, Vocabulary};
 use crate::error::{Error, Kind, Result};
+use crate::evidence::Standing;
 use crate::look::{Look, View};
 use crate::plan::{CameraPlan, Condition, RulePlan};
 use crate::rule::{
@@ -179,6 +180,7 @@ impl Judge {
             detections: look.detections,
             groups: &self.of_detection,
             tracker: &self.tracker,
+            usual_step_s: self.pace.usual_s(),
             longest_step_s: self.pace.longest_step_s(),
         };
         for rule in &mut self.rules {
@@ -211,6 +213,46 @@ impl Judge {
     /// All open cases, in the order of the rules.
     pub fn open_cases(&self) -> impl Iterator<Item = &Case> {
         self.rules.iter().flat_map(|rule| rule.open_cases())
+    }
+
+    /// Places that were found occupied on the last look and have no case, of rules about what stands.
+    pub fn standing(&self) -> impl Iterator<Item = Standing> + Clone {
+        let last = self.last_look;
+        self.rules.iter().flat_map(move |rule| {
+            let slots = match &rule.state {
+                RuleState::Dwell(dwell) => dwell.slots.as_slice(),
+                _ => &[],
+            };
+            let stands = move |slot: &&Slot| {
+                slot.case.is_none() && !slot.is_on_trial() && Some(slot.occupancy.last_seen) == last
+            };
+            slots.iter().filter(stands).map(|slot| Standing {
+                rule: rule.terms.rule,
+                serial: slot.serial,
+                since: slot.occupancy.first_seen,
+                dwell_s: rule.terms.dwell_s,
+                object: slot.latest,
+            })
+        })
+    }
+
+    /// Places without a case that may still be occupied, seen on the last look or not.
+    pub fn maybe_standing(&self) -> impl Iterator<Item = (RuleIndex, u64, CaptureTime)> + Clone {
+        self.rules.iter().flat_map(|rule| {
+            let slots = match &rule.state {
+                RuleState::Dwell(dwell) => dwell.slots.as_slice(),
+                _ => &[],
+            };
+            let free = slots.iter().filter(|slot| slot.case.is_none());
+            free.map(|slot| (rule.terms.rule, slot.serial, slot.occupancy.first_seen))
+        })
+    }
+
+    /// The id of the case that would open in `place`.
+    pub fn case_in(&self, place: &Standing) -> CaseId {
+        let rule = self.rules.iter().find(|rule| rule.terms.rule == place.rule);
+        // A place names the rule that it was found by.
+        rule.map_or_else(|| CaseId::derive(&[]), |rule| rule.terms.case_id(place.since, place.serial))
     }
 
     /// The state as JSON, to be given to [`Judge::restore`] later.

@@ -27,6 +27,7 @@
 //! - [`evidence`] redacted, captioned pictures;
 //! - [`pipeline`] one camera's chain and the threads that run it;
 //! - [`outbox`] the durable queue, [`mqtt`] topics, messages, the session with the broker;
+//! - [`upload`] pictures to a store on the network, where there is one;
 //! - [`web`] the status page, [`metrics`] what the box has done, in numbers;
 //! - [`daemon`] all of it, started and stopped together; [`demo`] a broker and a subscriber to show it;
 //! - `desk` where people review, dispose, escalate and follow up: a case platform for a street (feature `desk`);
@@ -35,8 +36,8 @@
 //! - [`cli`] the verbs; [`clock`], [`shutdown`], [`service`], [`telemetry`] and [`error`] around it all.
 //!
 //! Threads: one capture thread per camera writes the latest frame into a mailbox; each worker thread owns a
-//! detector and runs the core of one camera at a time; one more makes the pictures of cases; two tokio threads deliver
-//! and serve. Everything between them is bounded.
+//! detector and runs the core of one camera at a time; one more makes the pictures of cases, and one uploads them where
+//! there is a store; two tokio threads deliver and serve. Everything between them is bounded.
 
 pub mod config;
 pub mod plan;
@@ -63,6 +64,7 @@ pub mod pipeline;
 pub mod metrics;
 pub mod mqtt;
 pub mod outbox;
+pub mod upload;
 pub mod web;
 
 pub mod bench;
@@ -75,7 +77,10 @@ pub mod desk;
 
 pub mod clock;
 pub mod error;
+#[cfg(any(test, fuzzing))]
+pub mod hostile;
 pub mod service;
 pub mod shutdown;
 pub mod telemetry;
 mod text_file;
+mod tls;

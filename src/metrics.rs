@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,7 @@ use crate::error::Result;
 use crate::evidence::{Store, Swept};
 use crate::health::{CameraHealth, HealthBoard, HealthState};
 use crate::outbox::Outbox;
+use crate::upload::{Count, Uploads};
 
 /// A snapshot of what is counted. Totals count since the program started unless they say otherwise.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -40,8 +42,30 @@ pub struct Metrics {
     /// Pictures on the box; `null` where none are kept.
     #[serde(default)]
     pub evidence: Option<EvidenceMetrics>,
+    /// Pictures for the store on the network; `null` where there is none.
+    #[serde(default)]
+    pub upload: Option<UploadMetrics>,
     /// The cameras.
     pub cameras: Vec<CameraMetrics>,
+}
+
+/// Pictures for the store on the network.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct UploadMetrics {
+    /// Pictures that wait.
+    pub waiting: u64,
+    /// Bytes that they take up.
+    pub bytes: u64,
+    /// Seconds for which the oldest of them waits; `null` when none does.
+    pub oldest_age_s: Option<f64>,
+    /// Of these, pictures that the store refused for good; they are offered again when the box next starts.
+    pub set_aside: u64,
+    /// Pictures that the store has taken.
+    pub uploaded: u64,
+    /// Pictures that were given up, for want of room or because their time was over.
+    pub lost: u64,
+    /// What keeps them from getting there; `null` when nothing does.
+    pub trouble: Option<String>,
 }
 
 /// Pictures on the box.
@@ -143,6 +167,8 @@ pub struct Meter {
     pub board: HealthBoard,
     /// The folder of pictures, if there is one.
     pub store: Option<Store>,
+    /// Pictures on their way to a store on the network, if there is one.
+    pub uploads: Option<Uploads>,
     /// The box's clock.
     pub clock: Arc<dyn Clock>,
     /// When the program started.
@@ -185,6 +211,19 @@ impl Meter {
             evidence: self.store.as_ref().map(|store| {
                 let Swept { expired, crowded_out, undeleted, bytes } = store.swept();
                 EvidenceMetrics { bytes, expired, crowded_out, undeleted }
+            }),
+            upload: self.uploads.as_ref().map(|uploads| {
+                let Count { waiting, bytes, oldest, set_aside, uploaded, lost, trouble } = uploads.count();
+                let age = |since: SystemTime| since.elapsed().unwrap_or_default().as_secs_f64();
+                UploadMetrics {
+                    waiting,
+                    bytes,
+                    oldest_age_s: oldest.map(age),
+                    set_aside,
+                    uploaded,
+                    lost,
+                    trouble,
+                }
             }),
             cameras: self.board.all().iter().map(|camera| CameraMetrics::new(camera)).collect(),
         })
@@ -261,6 +300,41 @@ impl Metrics {
             let undeleted = Some(evidence.undeleted as f64);
             page.one("evidence_undeleted", "gauge", "Pictures past their time, still there.", undeleted);
         }
+        if let Some(upload) = &self.upload {
+            page.one(
+                "upload_waiting",
+                "gauge",
+                "Pictures for the store that wait.",
+                Some(upload.waiting as f64),
+            );
+            page.one("upload_bytes", "gauge", "Bytes of these.", Some(upload.bytes as f64));
+            page.one(
+                "upload_oldest_age_seconds",
+                "gauge",
+                "Age of the oldest of these.",
+                upload.oldest_age_s,
+            );
+            page.one(
+                "upload_set_aside",
+                "gauge",
+                "Of these, refused for good.",
+                Some(upload.set_aside as f64),
+            );
+            page.one(
+                "uploaded_total",
+                "counter",
+                "Pictures that the store took.",
+                Some(upload.uploaded as f64),
+            );
+            page.one("upload_lost_total", "counter", "Pictures given up.", Some(upload.lost as f64));
+            let trouble = Some(f64::from(u8::from(upload.trouble.is_some())));
+            page.one(
+                "upload_trouble",
+                "gauge",
+                "Whether something keeps them; the status says what.",
+                trouble,
+            );
+        }
         let of = |value: fn(&CameraMetrics) -> f64| -> Vec<(&str, f64)> {
             self.cameras.iter().map(|one| (one.camera.as_str(), value(one))).collect()
         };
@@ -318,6 +392,7 @@ mod tests {
             throttle: None,
             board: HealthBoard::default(),
             store: None,
+            uploads: None,
             clock: Arc::new(SystemClock),
             started: SystemClock.now(),
         }

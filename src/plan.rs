@@ -20,6 +20,7 @@ use crate::place::{Polygon, Site};
 use crate::rule::{Schedule, SizeLimits};
 use crate::source::usb::UsbCamera;
 use crate::source::{FfmpegCamera, Mask, SnapshotCamera};
+use crate::upload::UploadPlan;
 
 mod banned;
 pub(crate) mod broker;
@@ -36,6 +37,7 @@ mod privacy;
 mod rule;
 mod size;
 mod storage;
+mod upload;
 mod view;
 
 pub use current::{Changes, CurrentPlan};
@@ -75,6 +77,8 @@ pub struct Plan {
     pub outbox_bytes: u64,
     /// How much evidence is kept on the box, and for how long.
     pub retention: Retention,
+    /// Where pictures are uploaded; `None` sends them as messages.
+    pub upload: Option<UploadPlan>,
     /// Address of the status page, if there is one; always loopback.
     pub web: Option<SocketAddr>,
     /// The cameras, in the order of the configuration.
@@ -328,6 +332,18 @@ impl CameraPlan {
 }
 
 impl Plan {
+    /// What pictures may take up in the evidence folder. Where they are uploaded too, half of their room is for those
+    /// that wait for that.
+    pub fn evidence_limit(&self) -> Retention {
+        let bytes = self.retention.bytes - self.upload.as_ref().map_or(0, |_| self.upload_bytes());
+        Retention { bytes, ..self.retention }
+    }
+
+    /// Most bytes of pictures that wait for a store.
+    pub fn upload_bytes(&self) -> u64 {
+        self.retention.bytes / 2
+    }
+
     /// What the law asks for and the configuration does not say: ids of cameras of which it does not say that a sign
     /// tells people that they are being filmed. `None` when it says so of all.
     pub fn unsigned(&self) -> Option<String> {

@@ -11,13 +11,22 @@ use std::path::Path;
 /// As the system says; [`ErrorKind::FileTooLarge`] for more than `most` bytes, [`ErrorKind::InvalidData`] for what is
 /// not UTF-8. None of them names the file: the caller knows what it is for.
 pub(crate) fn read(path: &Path, most: u64) -> Result<String> {
+    let bytes = read_bytes(path, most)?;
+    String::from_utf8(bytes).map_err(|_| Error::new(ErrorKind::InvalidData, "it is not text in UTF-8"))
+}
+
+/// The bytes of the file at `path`, at most `most`.
+///
+/// # Errors
+/// As the system says; [`ErrorKind::FileTooLarge`] for more than `most` bytes.
+pub(crate) fn read_bytes(path: &Path, most: u64) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > most {
         let what = if most >= 1 << 20 { format!("{} MiB", most >> 20) } else { format!("{most} bytes") };
         return Err(Error::new(ErrorKind::FileTooLarge, format!("it is larger than {what}")));
     }
-    String::from_utf8(bytes).map_err(|_| Error::new(ErrorKind::InvalidData, "it is not text in UTF-8"))
+    Ok(bytes)
 }
 
 #[cfg(test)]

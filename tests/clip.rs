@@ -90,7 +90,28 @@ fn every_event_has_its_pictures_and_they_are_the_ones_it_names() {
             pictures += 1;
         }
     }
-    assert_eq!(pictures, 7, "overview and close-up of three openings, and the view after the crowd has gone");
+    assert_eq!(
+        pictures, 9,
+        "overview and close-up of three openings, the first views of the two that stand, and the view after the crowd \
+         has gone"
+    );
+}
+
+#[test]
+fn what_stands_comes_with_the_view_in_which_it_was_first_seen_standing() {
+    let opened = EVENTS.iter().filter(|event| event["type"] == "cn.patrol.case.opened.v1");
+    for event in opened {
+        let first = event["data"]["evidence"].as_array().unwrap().iter().find(|one| one["role"] == "first");
+        let Some(first) = first else {
+            assert_eq!(event["data"]["kind"], "crowd");
+            continue;
+        };
+        let (at, since) = (seconds(&first["captured"]), seconds(&event["data"]["observed"]["first_seen"]));
+        assert!(
+            (2.0..=10.0).contains(&(at - since)),
+            "it stood there, and not for half of its dwell: {at} {since}"
+        );
+    }
 }
 
 #[test]
@@ -99,7 +120,7 @@ fn no_face_is_left_in_the_pictures() {
     assert!(found >= 10, "the face model found {found} faces to hide");
     let pictures = std::fs::read_dir(PICTURES).unwrap().map(|entry| entry.unwrap().path());
     let pictures: Vec<_> = pictures.map(|path| image::open(path).unwrap().to_rgb8()).collect();
-    assert_eq!(pictures.len(), 7);
+    assert_eq!(pictures.len(), 9);
     nothing_is_left(model(FACES).as_mut(), &pictures);
 }
 

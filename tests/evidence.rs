@@ -431,7 +431,15 @@ fn a_frame_with_planes_of_the_wrong_length_is_refused() {
 }
 
 fn stored(jpeg: &[u8]) -> Picture {
-    Picture { role: Role::Overview, jpeg: jpeg.to_vec(), sha256: String::new(), width: 1, height: 1 }
+    Picture {
+        role: Role::Overview,
+        jpeg: jpeg.to_vec(),
+        sha256: String::new(),
+        width: 1,
+        height: 1,
+        captured: None,
+        url: None,
+    }
 }
 
 #[test]

@@ -30,3 +30,4 @@ mod scene;
 mod support;
 mod throttle;
 mod tracking;
+mod upload;

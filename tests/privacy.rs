@@ -176,6 +176,8 @@ fn e4_expired_pictures_leave_the_folder_the_list_and_the_queue() {
             sha256: String::new(),
             width: 1,
             height: 1,
+            captured: None,
+            url: None,
         };
         let file = store.folder().join(store.write(&case(n), &picture).unwrap());
         let written = now - Duration::from_secs_f64(days * DAY_S);
@@ -184,7 +186,7 @@ fn e4_expired_pictures_leave_the_folder_the_list_and_the_queue() {
     outbox.reviewed(&case(2), true, at(0.0)).unwrap();
     outbox.reviewed(&case(4), true, at(0.0)).unwrap();
     outbox.reviewed(&case(4), false, at(0.0)).unwrap();
-    let swept = expire(&store, &outbox, now).unwrap();
+    let swept = expire(&store, &outbox, None, now).unwrap();
     assert_eq!((swept.expired, swept.undeleted), (2, 0));
     for (n, is_kept) in [(1, false), (2, false), (3, true), (4, true)] {
         let file = file_name(&case(n), Role::Overview);

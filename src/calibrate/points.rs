@@ -76,6 +76,14 @@ impl Points {
         Ok(points)
     }
 
+    /// Reads `text` both ways.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn hostile(text: &str) {
+        for points in [from_csv(text), from_toml(text)].into_iter().flatten() {
+            let _ = points.on(PictureSize { width: 1920, height: 1080 });
+        }
+    }
+
     /// The points on a picture of `size`.
     pub fn on(&self, size: PictureSize) -> Vec<Given> {
         let (width, height) = (f64::from(size.width), f64::from(size.height));

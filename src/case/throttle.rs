@@ -47,7 +47,7 @@ pub use note::{Dispatch, Note, Recurrence, Seen};
 pub use rate::Limits;
 pub use status::{QuietStatus, ThrottleStatus};
 pub use tally::{Reason, Tally};
-pub use verdict::{Verdict, VerdictCounts, VerdictOutcome};
+pub use verdict::{Remark, Review, Verdict, VerdictCounts, VerdictOutcome};
 
 use hush::Hushed;
 use lessons::{Goal, Lessons};

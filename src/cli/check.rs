@@ -12,6 +12,7 @@ use crate::evidence::Pictures;
 use crate::place::grids::Overlap;
 use crate::plan::{Condition, Input, Plan, ground};
 use crate::source;
+use crate::upload;
 
 /// Most pairs of grids that share ground that are listed for a person.
 const SHOWN_OVERLAPS: usize = 20;
@@ -39,6 +40,9 @@ pub fn run(args: &Args) -> Result<()> {
     plan.check_labels(detector.vocabulary(), &detector.identity().name)?;
     plan.check_scores(detector.identity())?;
     let redaction = Pictures::open(&plan)?.models();
+    if let Some(upload) = &plan.upload {
+        upload::Client::new(upload)?.check()?;
+    }
     for camera in &plan.cameras {
         if let Input::Live(live) = &camera.input {
             if let Some((_, secret)) = live.login() {
@@ -76,6 +80,9 @@ fn as_text(plan: &Plan, found: &Found<'_>) -> String {
         Some([faces, plates]) => format!("Pictures, redacted with {faces} and {plates}"),
         None => "No pictures (privacy.pictures = false)".to_owned(),
     });
+    if let Some(upload) = &plan.upload {
+        lines.push(format!("Pictures are uploaded to {}/{}", upload.url, upload.prefix));
+    }
     for camera in &plan.cameras {
         lines.push(format!(
             "{} ({}), {:.1} looks a second",
@@ -153,6 +160,7 @@ fn as_json(plan: &Plan, found: &Found<'_>) -> Result<String> {
         "model": model,
         "runtime": runtime,
         "workers": plan.workers,
+        "upload": plan.upload.as_ref().map(|upload| format!("{}/{}", upload.url, upload.prefix)),
         "redaction": redaction.map(|[faces, plates]| serde_json::json!({"faces": faces, "plates": plates})),
         "cameras": cameras,
         "grid_overlaps": overlaps,

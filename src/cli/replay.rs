@@ -25,6 +25,9 @@ use crate::source::{self, DetectionsFile, Next};
 
 mod verdicts;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use verdicts::hostile as hostile_verdicts;
+
 use verdicts::Verdicts;
 
 /// Play a recording through one camera's zones and write down the events that would be published.

@@ -16,6 +16,7 @@ use sha2::{Digest as _, Sha256};
 use super::SharedThrottle;
 use super::roster::Reloader;
 use crate::case::CaseId;
+use crate::case::catalog::CATALOG;
 use crate::case::throttle::{HushedRule, VerdictOutcome};
 use crate::clock::{CaptureTime, Clock};
 use crate::error::{Error, Result};
@@ -63,8 +64,9 @@ impl Commander for BoxCommander {
     fn carry_out(&self, order: &Order) -> Outcome {
         let now = self.now();
         match order {
-            Order::Verdict { case, verdict, reason } => {
-                settled(self.throttle.verdict(case, *verdict, reason, now))
+            Order::Verdict { case, verdict, reason, remark } => {
+                self.known_kind(remark.corrected_kind.as_deref())?;
+                settled(self.throttle.verdict(case, *verdict, reason, remark, now))
             }
             Order::ResumeCase(case) => settled(self.throttle.resume(case, now)),
             Order::Quiet { rule, minutes, reason } => self.quiet(rule, *minutes, reason, now),
@@ -88,6 +90,16 @@ impl BoxCommander {
         };
         let is_it = camera.rules.iter().any(|known| known.zone == rule.zone && known.kind.slug == rule.kind);
         is_it.then_some(()).ok_or_else(|| Refused::new(Code::UnknownRule, "the camera has no such rule"))
+    }
+
+    /// Refuses a kind that is in no catalogue of the box: what is learnt from a verdict must be about one.
+    fn known_kind(&self, slug: Option<&str>) -> std::result::Result<(), Refused> {
+        let Some(slug) = slug else { return Ok(()) };
+        let plan = self.plan.get();
+        let is_known = CATALOG.kind(slug).is_some()
+            || plan.cameras.iter().any(|camera| camera.catalog.kind(slug).is_some());
+        let what = "corrected_kind is no kind that this box knows; `gridpatrol kinds` lists them";
+        is_known.then_some(()).ok_or_else(|| Refused::new(Code::UnknownKind, what))
     }
 
     /// Reads the configuration again.

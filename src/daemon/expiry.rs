@@ -1,6 +1,7 @@
 //! Deletes evidence whose time is over, wherever the box keeps it: files, the rows that list them, and the copies that
 //! wait for the broker.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tracing::{error, warn};
@@ -10,15 +11,16 @@ use crate::error::Result;
 use crate::evidence::{Store, Swept};
 use crate::outbox::Outbox;
 use crate::shutdown::Shutdown;
+use crate::upload::Spool;
 
 /// How often old evidence is looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 
-/// Deletes once what is past its time at `now` (the wall clock) in `store` and `outbox`.
+/// Deletes once what is past its time at `now` (the wall clock) in `store`, `outbox` and `spool`.
 ///
 /// # Errors
 /// When the folder or the database cannot be read or written.
-pub fn expire(store: &Store, outbox: &Outbox, now: SystemTime) -> Result<Swept> {
+pub fn expire(store: &Store, outbox: &Outbox, spool: Option<&Spool>, now: SystemTime) -> Result<Swept> {
     let rejected = outbox.rejected()?;
     let swept = store.sweep(now, &rejected)?;
     if swept.undeleted > 0 {
@@ -40,20 +42,31 @@ pub fn expire(store: &Store, outbox: &Outbox, now: SystemTime) -> Result<Swept> 
             "Pictures that the broker never took are past their time and were deleted."
         );
     }
+    if let Some(spool) = spool {
+        let expired = spool.expire(now, limit, &rejected)?;
+        if expired > 0 {
+            warn!(
+                pictures = expired,
+                "Pictures that the store never took are past their time and were deleted."
+            );
+        }
+    }
     outbox.forget_missing_pictures(|file| store.folder().join(file).is_file())?;
     Ok(swept)
 }
 
 /// Deletes evidence whose time is over now and then, until the box stops.
-pub(super) async fn expire_now_and_then(store: Store, outbox: std::sync::Arc<Outbox>, shutdown: Shutdown) {
+pub(super) async fn expire_now_and_then(kept: (Store, Arc<Outbox>, Option<Arc<Spool>>), shutdown: Shutdown) {
     let mut stop = std::pin::pin!(shutdown.requested());
     loop {
         tokio::select! {
             () = &mut stop => return,
             () = tokio::time::sleep(SWEEP_EVERY) => {}
         }
-        let (store, outbox) = (store.clone(), outbox.clone());
-        let expired = tokio::task::spawn_blocking(move || expire(&store, &outbox, SystemTime::now())).await;
+        let (store, outbox, spool) = kept.clone();
+        let expired =
+            tokio::task::spawn_blocking(move || expire(&store, &outbox, spool.as_deref(), SystemTime::now()))
+                .await;
         if let Ok(Err(e)) = expired {
             error!("Old evidence is still there: {e}.");
         }

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 use crate::case::CaseId;
-use crate::case::throttle::{HushedRule, Throttle, ThrottleStatus, Verdict, VerdictOutcome};
+use crate::case::throttle::{HushedRule, Remark, Throttle, ThrottleStatus, Verdict, VerdictOutcome};
 use crate::clock::CaptureTime;
 use crate::error::Result;
 use crate::outbox::{BOX, Outbox};
@@ -45,7 +45,7 @@ impl SharedThrottle {
         self.status.subscribe()
     }
 
-    /// Takes in what a reviewer said of `case`, `at` by the box's own clock; it is on disk when this returns.
+    /// Takes in what a reviewer said of `case` and added to it, `at` by the box's own clock; it is on disk when this returns.
     ///
     /// # Errors
     /// When it cannot be stored; it then counts as not said.
@@ -54,6 +54,7 @@ impl SharedThrottle {
         case: &CaseId,
         verdict: Verdict,
         reason: &str,
+        remark: &Remark,
         at: CaptureTime,
     ) -> Result<VerdictOutcome> {
         // First, since said again after a crash it changes nothing more: the pictures of a case that was forgotten
@@ -61,7 +62,11 @@ impl SharedThrottle {
         if self.outbox.event_of(case)?.is_some() {
             self.outbox.reviewed(case, verdict == Verdict::Rejected, at)?;
         }
-        self.store(at, |throttle| throttle.verdict(case, verdict, reason, at))
+        self.store(at, |throttle| {
+            let outcome = throttle.verdict(case, verdict, reason, at);
+            throttle.remark(case, remark);
+            outcome
+        })
     }
 
     /// Ends the quiet time of the place and kind of `case`, `at` by the box's own clock; it is on disk when this

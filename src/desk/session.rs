@@ -258,7 +258,14 @@ async fn connection(desk: &Arc<Desk>, mut stopping: watch::Receiver<bool>) -> Re
                 .collect();
             blocking(desk, move |desk| desk.take_in(&batch)).await?;
             for publish in &publishes {
-                client.try_ack(publish).map_err(lost)?;
+                if let Err(e) = client.try_ack(publish) {
+                    // The connection has gone meanwhile; why, stands among what it has still to tell.
+                    let told = std::iter::from_fn(|| driver.events.try_recv().ok());
+                    let why = told.filter_map(std::result::Result::err).last();
+                    return Err(
+                        why.map_or_else(|| lost(e), |why| link::explain(&desk.plan.broker, &why, connected))
+                    );
+                }
             }
         }
         if let Some(trouble) = trouble {

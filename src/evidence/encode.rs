@@ -25,7 +25,8 @@ pub(super) fn encode(role: Role, compose: impl Fn(f32) -> RgbImage) -> Result<Pi
         let picture = compose(scale);
         if let Some(jpeg) = best_fit(&picture)? {
             let sha256 = Sha256::digest(&jpeg).iter().map(|byte| format!("{byte:02x}")).collect();
-            return Ok(Picture { role, jpeg, sha256, width: picture.width(), height: picture.height() });
+            let (width, height) = picture.dimensions();
+            return Ok(Picture { role, jpeg, sha256, width, height, captured: None, url: None });
         }
     }
     Err(Error::new(Kind::System, format!("a picture does not fit into {MAX_BYTES} bytes at any size")))

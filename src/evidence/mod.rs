@@ -5,6 +5,7 @@ pub mod caption;
 pub mod draw;
 mod encode;
 mod eyes;
+pub mod first;
 mod pictures;
 mod redact;
 mod render;
@@ -19,23 +20,26 @@ mod windows;
 pub use caption::Facts;
 pub use encode::MAX_BYTES;
 pub use eyes::Eyes;
+pub use first::{FirstView, Firsts, Standing};
 pub use pictures::Pictures;
 pub use redact::{LEAST_BLOCK_PX, Redacted, redact};
 pub use render::Canvas;
 pub use retention::{Retention, Swept, sweep};
 pub use search::Redactor;
-pub use shot::{MAX_WIDTH, Shot, View, hide};
+pub use shot::{MAX_WIDTH, Shot, View, first_picture, hide};
 pub use store::{Store, file_name};
 pub use subject::{PixelRect, Subject, Who};
 pub use windows::windows;
 
 use serde::{Deserialize, Serialize};
 
+use crate::clock::CaptureTime;
+
 /// What a picture shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
-    /// The look on which the condition held first.
+    /// The view in which the object was first seen standing.
     First,
     /// The whole view with the zone and the object marked.
     Overview,
@@ -46,6 +50,9 @@ pub enum Role {
 }
 
 impl Role {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::First, Self::Overview, Self::Closeup, Self::After];
+
     /// As file names, topics and messages spell it.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -70,9 +77,13 @@ pub struct Picture {
     pub width: u32,
     /// Height in pixels, caption included.
     pub height: u32,
+    /// When it was captured, where that is not the time of the event.
+    pub captured: Option<CaptureTime>,
+    /// Address at which a store will have it; `None` for a picture that is sent as a message.
+    pub url: Option<String>,
 }
 
-/// What was hidden in the pictures of one event.
+/// What was hidden in the pictures of one event; where they show different moments, in the one with the most.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Redaction {
     /// Persons whose heads were hidden.
@@ -83,6 +94,17 @@ pub struct Redaction {
     pub faces: u32,
     /// Plates that the plate model found; most are of the vehicles that count already.
     pub plates: u32,
+}
+
+impl Redaction {
+    /// Takes in what was hidden in another picture of the same event: much of it is the same persons and vehicles, so
+    /// the larger number of each is the one that is known.
+    pub fn include(&mut self, other: &Self) {
+        self.persons = self.persons.max(other.persons);
+        self.vehicles = self.vehicles.max(other.vehicles);
+        self.faces = self.faces.max(other.faces);
+        self.plates = self.plates.max(other.plates);
+    }
 }
 
 /// The pictures of one event, or why there are none.

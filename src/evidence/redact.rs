@@ -46,13 +46,18 @@ impl Redacted {
 
     /// A copy, `scale` times as large; `scale` is at most 1.
     pub(super) fn scaled(&self, scale: f32) -> RgbImage {
-        if scale >= 1.0 {
-            return self.pixels.clone();
-        }
-        let side = |n: u32| ((n as f32 * scale).round() as u32).max(1);
-        let (w, h) = self.pixels.dimensions();
-        imageops::resize(&self.pixels, side(w), side(h), imageops::FilterType::Triangle)
+        scaled(&self.pixels, scale)
     }
+}
+
+/// A copy of `picture`, `scale` times as large; `scale` is at most 1.
+pub(super) fn scaled(picture: &RgbImage, scale: f32) -> RgbImage {
+    if scale >= 1.0 {
+        return picture.clone();
+    }
+    let side = |n: u32| ((n as f32 * scale).round() as u32).max(1);
+    let (w, h) = picture.dimensions();
+    imageops::resize(picture, side(w), side(h), imageops::FilterType::Triangle)
 }
 
 /// Hides the heads, faces and plates of `subjects` and says how many of each that was (boxes of one and the same

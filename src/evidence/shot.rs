@@ -7,12 +7,14 @@
 use super::caption::{self, Facts};
 use super::encode::encode;
 use super::eyes::Eyes;
+use super::redact::scaled;
 use super::redact::{Redacted, redact};
 use super::render::Canvas;
 use super::search::{Redactor, collect};
 use super::subject::{PixelRect, Subject};
 use super::windows::WHOLE;
-use super::{Evidence, Picture, Redaction, Role, draw};
+use super::{Evidence, FirstView, Picture, Redaction, Role, draw};
+use crate::clock::CaptureTime;
 use crate::detect::{BBox, Detection, Detector, Vocabulary};
 use crate::error::Result;
 use crate::frame::Frame;
@@ -94,6 +96,18 @@ impl Shot {
         }
     }
 
+    /// The redacted view as it is kept until a case opens in it; `None` when it could not be redacted or encoded,
+    /// which is a line in the log.
+    pub fn keep(&self, at: CaptureTime) -> Option<FirstView> {
+        match self.plain() {
+            Evidence::Taken { pictures, redaction } => {
+                let jpeg = pictures.into_iter().next()?.jpeg;
+                Some(FirstView { at, jpeg, redaction })
+            }
+            Evidence::Withheld { .. } | Evidence::NoView => None,
+        }
+    }
+
     /// The whole view, without marks and caption. Never fails: what goes wrong becomes [`Evidence::Withheld`] and a
     /// line in the log.
     pub fn plain(&self) -> Evidence {
@@ -108,6 +122,26 @@ impl Shot {
                 tracing::error!(%error, "No picture: a snapshot could not be encoded.");
                 Evidence::Withheld { reason: error.to_string() }
             }
+        }
+    }
+}
+
+/// The picture of a kept `first` view, marked and captioned as `view` says. `None`, with a line in the log, when it
+/// cannot be made.
+pub fn first_picture(first: &FirstView, view: &View<'_>) -> Option<Picture> {
+    let made = first.picture().and_then(|kept| {
+        encode(Role::First, |scale| {
+            let mut picture = scaled(&kept, scale);
+            draw::zone(&mut picture, view.zone);
+            draw::objects(&mut picture, view.objects, view.vocabulary);
+            caption::add(&picture, &view.facts)
+        })
+    });
+    match made {
+        Ok(picture) => Some(Picture { captured: Some(first.at), ..picture }),
+        Err(error) => {
+            tracing::error!(case = view.facts.case, %error, "No first view: it could not be encoded.");
+            None
         }
     }
 }

@@ -144,8 +144,7 @@ fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 pub(super) fn case_of(name: &str) -> Option<CaseId> {
     let stem = name.strip_suffix(".jpg")?;
     let role = stem.get(36..)?.strip_prefix('-')?;
-    let roles = [Role::First, Role::Overview, Role::Closeup, Role::After];
-    roles.iter().find(|known| known.as_str() == role)?;
+    Role::ALL.iter().find(|known| known.as_str() == role)?;
     CaseId::parse(stem.get(..36)?)
 }
 

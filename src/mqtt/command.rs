@@ -14,7 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::case::CaseId;
-use crate::case::throttle::Verdict;
+use crate::case::throttle::{Remark, Verdict};
 use crate::clock::CaptureTime;
 use crate::evidence::Role;
 
@@ -114,6 +114,8 @@ pub enum Code {
     UnknownCamera,
     /// The camera has no such rule.
     UnknownRule,
+    /// The box knows no such kind of case.
+    UnknownKind,
     /// There is no picture.
     NoPicture,
     /// There is a picture, but it could not be redacted and stays where it is.
@@ -164,6 +166,8 @@ pub enum Order {
         verdict: Verdict,
         /// Why; may be empty.
         reason: String,
+        /// What the reviewer added, for those who learn from verdicts.
+        remark: Remark,
     },
     /// Make a rule quiet.
     Quiet {

@@ -223,12 +223,13 @@ pub struct Object {
     pub bbox: [f64; 4],
 }
 
-/// One picture, sent as a message of its own.
+/// One picture, sent as a message of its own or uploaded to a store.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct EvidenceRef {
     /// What it shows.
     pub role: Role,
-    /// Where it is: `mqtt:` and the topic on which it is sent.
+    /// Where it is: `mqtt:` and the topic on which it is sent, or its `https:` or `http:` address in a store. There it
+    /// may come later than this event: ask again after a 404.
     pub uri: String,
     /// Lower-case hex SHA-256 of the file.
     #[schemars(extend("pattern" = "^[0-9a-f]{64}$"))]
@@ -241,6 +242,10 @@ pub struct EvidenceRef {
     pub width: u32,
     /// Height in pixels, caption included.
     pub height: u32,
+    /// When it was captured; absent where that is the time of the event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "date-time"))]
+    pub captured: Option<String>,
 }
 
 /// What was hidden in the pictures, or why there are none.

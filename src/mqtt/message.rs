@@ -36,7 +36,8 @@ pub fn messages(report: &Report<'_>) -> Result<Vec<Message>> {
         properties: properties([("id", &event.id), ("type", event.event_type.as_str())]),
     }];
     if let Evidence::Taken { pictures, .. } = report.evidence {
-        messages.extend(pictures.iter().map(|picture| Message {
+        let sent = pictures.iter().filter(|picture| picture.url.is_none());
+        messages.extend(sent.map(|picture| Message {
             case: case.clone(),
             matter: Matter::Picture(picture.role),
             recorded: report.recorded,

@@ -26,4 +26,4 @@ pub use message::messages;
 pub use orders::Commander;
 pub use report::{MAX_BYTES, Report};
 pub use session::run;
-pub use status::{HeldBackStatus, QuietNote, RuntimeRef, State, Status};
+pub use status::{HeldBackStatus, QuietNote, RuntimeRef, State, Status, UploadRef};

@@ -220,12 +220,15 @@ fn evidence_refs(report: &Report<'_>, rule: &RulePlan) -> Vec<EvidenceRef> {
     let Case { id, grid, .. } = &report.happening.case;
     let refer = |picture: &Picture| EvidenceRef {
         role: picture.role,
-        uri: format!("mqtt:{}", topic::evidence(report.plan, grid, &rule.kind.slug, id, picture.role)),
+        uri: picture.url.clone().unwrap_or_else(|| {
+            format!("mqtt:{}", topic::evidence(report.plan, grid, &rule.kind.slug, id, picture.role))
+        }),
         sha256: picture.sha256.clone(),
         media: "image/jpeg".to_owned(),
         bytes: picture.jpeg.len() as u64,
         width: picture.width,
         height: picture.height,
+        captured: picture.captured.map(|at| at.rfc3339(&report.plan.zone)),
     };
     pictures.iter().map(refer).collect()
 }

@@ -23,11 +23,12 @@ use super::command::Verb;
 use super::context::{Context, Tuning};
 use super::orders::{self, Finished, Orders};
 use super::publisher::{Cargo, Publisher, Settled};
-use super::status::{HeldBackStatus, OutboxRef, State, Status};
+use super::status::{HeldBackStatus, OutboxRef, State, Status, UploadRef};
 use super::{Health, contract, link, topic};
 use crate::case::throttle::ThrottleStatus;
 use crate::error::{Error, Kind, Result};
 use crate::outbox::{Backlog, Fate, Offer, Outbox, Refusal, RowId};
+use crate::upload::Count;
 
 /// How long a broker may take to acknowledge a subscription.
 const SUBSCRIBE_PATIENCE: Duration = Duration::from_secs(10);
@@ -634,6 +635,13 @@ fn status(context: &Context, state: State, session: u64, backlog: Option<Backlog
             lost_events: backlog.lost.events,
             lost_pictures: backlog.lost.pictures,
         }),
+        upload: match state {
+            State::Offline => None,
+            _ => context.meter.as_ref().and_then(|meter| meter.uploads.as_ref()).map(|uploads| {
+                let Count { waiting, lost, trouble, .. } = uploads.count();
+                UploadRef { waiting, lost, trouble }
+            }),
+        },
         commands: Vec::<Verb>::new(),
         throttle: match (&context.throttle, state) {
             // What is held back when the box has gone, nobody can say.

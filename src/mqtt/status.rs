@@ -56,6 +56,9 @@ pub struct Status {
     /// More of what waits, and of what was given up; absent when `offline`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outbox: Option<OutboxRef>,
+    /// Pictures for the store on the network; absent where there is none, and when `offline`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upload: Option<UploadRef>,
     /// What may be asked of the box on `cmd/{verb}`; absent when it takes no commands.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub commands: Vec<Verb>,
@@ -81,6 +84,18 @@ pub struct OutboxRef {
     pub lost_events: u64,
     /// Pictures that were given up for want of room, ever.
     pub lost_pictures: u64,
+}
+
+/// Pictures that wait for the store on the network.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UploadRef {
+    /// Pictures that wait.
+    pub waiting: u64,
+    /// Pictures that were given up since the program started, for want of room or because their time was over.
+    pub lost: u64,
+    /// What keeps them from getting there; absent when nothing does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
 }
 
 /// What the box holds back.

@@ -2,9 +2,11 @@
 //! and the broker are told the same.
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use serde::Deserialize;
 
 use super::message::{Matter, Message};
 use crate::case::CaseId;
+use crate::evidence::Role;
 
 /// Cases that are kept for the page; the oldest go first.
 const MAX_CASES: i64 = 1000;
@@ -43,16 +45,44 @@ pub(super) fn record(tx: &Transaction<'_>, message: &Message) -> rusqlite::Resul
             .execute(params![case, event, message.matter == Matter::Cleared])?;
             tx.prepare_cached("DELETE FROM cases WHERE number <= (SELECT max(number) FROM cases) - ?1")?
                 .execute([MAX_CASES])?;
+            // Pictures that go to a store have no message of their own.
+            let named = serde_json::from_str::<Named>(event).map(|named| named.data.evidence);
+            for picture in
+                named.unwrap_or_default().iter().filter(|picture| !picture.uri.starts_with("mqtt:"))
+            {
+                list_picture(tx, case, picture.role)?;
+            }
         }
-        Matter::Picture(role) => {
-            // Only for a listed case: a late picture of one that has fallen off the list is not shown.
-            tx.prepare_cached(
-                "INSERT OR IGNORE INTO pictures (file, case_id, role)
-                 SELECT ?1, case_id, ?3 FROM cases WHERE case_id = ?2",
-            )?
-            .execute(params![format!("{case}-{}.jpg", role.as_str()), case, role.as_str()])?;
-        }
+        Matter::Picture(role) => list_picture(tx, case, role)?,
     }
+    Ok(())
+}
+
+/// What of an event says which pictures it has.
+#[derive(Deserialize)]
+struct Named {
+    data: NamedData,
+}
+
+#[derive(Deserialize)]
+struct NamedData {
+    evidence: Vec<NamedPicture>,
+}
+
+#[derive(Deserialize)]
+struct NamedPicture {
+    role: Role,
+    uri: String,
+}
+
+/// Lists the picture `role` of `case`. Only of a listed case: a late picture of one that has fallen off the list is
+/// not shown.
+fn list_picture(tx: &Transaction<'_>, case: &str, role: Role) -> rusqlite::Result<()> {
+    tx.prepare_cached(
+        "INSERT OR IGNORE INTO pictures (file, case_id, role)
+         SELECT ?1, case_id, ?3 FROM cases WHERE case_id = ?2",
+    )?
+    .execute(params![format!("{case}-{}.jpg", role.as_str()), case, role.as_str()])?;
     Ok(())
 }
 

@@ -12,12 +12,12 @@ use super::snapshot::{Snapshot, Snapshots};
 use super::views::Views;
 use super::watch::{Sight, Watch};
 use crate::case::throttle::Wanted;
-use crate::case::{Change, Happening};
+use crate::case::{CaseId, Change, Happening};
 use crate::clock::CaptureTime;
 use crate::detect::score_map::ScoreMap;
 use crate::detect::{Detection, Detector, ModelIdentity, Vocabulary};
 use crate::error::Result;
-use crate::evidence::{self, Evidence, Facts, Pictures, Role, Shot};
+use crate::evidence::{self, Evidence, Facts, FirstView, Firsts, Pictures, Role, Shot, first_picture};
 use crate::frame::Frame;
 use crate::gate::Gate;
 use crate::health::Sights;
@@ -62,6 +62,10 @@ pub struct Chain {
     pub snapshots: Snapshots,
     /// Whether somebody waited for one when the last look was taken.
     snapshot_due: bool,
+    /// The views in which things were first seen standing.
+    firsts: Firsts,
+    /// Whether such a view is to be taken of the last look.
+    first_due: bool,
 }
 
 impl Chain {
@@ -85,6 +89,8 @@ impl Chain {
             looks: 0,
             snapshots: Snapshots::default(),
             snapshot_due: false,
+            firsts: Firsts::default(),
+            first_due: false,
         }
     }
 
@@ -219,6 +225,12 @@ impl Chain {
         let look = Look { at: frame.captured, view, detections: &self.detections };
         Self::take(&mut self.judge, &mut self.wanted, &look, &mut self.happenings);
         self.snapshot_due = asked;
+        if matches!(self.pictures, Pictures::Redacted(_)) {
+            let happenings = &self.happenings;
+            let opened = |id: &CaseId| happenings.iter().any(|happening| happening.case.id == *id);
+            let remembered = |key| self.judge.maybe_standing().any(|known| known == key);
+            self.first_due = self.firsts.look(frame.captured, self.judge.standing(), remembered, opened);
+        }
         Ok(true)
     }
 
@@ -234,29 +246,44 @@ impl Chain {
         Ok(())
     }
 
-    /// Whether the last look changed anything that is not proved yet, or somebody waits for a picture of it.
+    /// Whether the last look changed anything that is not proved yet, or a picture of it is wanted.
     pub fn has_news(&self) -> bool {
-        !self.happenings.is_empty() || self.snapshot_due
+        !self.happenings.is_empty() || self.snapshot_due || self.first_due
     }
 
     /// Adds what the last look changed to `reports`, with pictures out of `frame`, the one it was at. To hide what
     /// is private takes many times as long as a look.
     pub fn prove(&mut self, frame: &Frame, detector: &mut dyn Detector, reports: &mut Vec<Report>) {
         self.give_snapshots(frame, detector);
-        if self.happenings.is_empty() {
+        if self.happenings.is_empty() && !std::mem::take(&mut self.first_due) {
             return;
         }
-        let shot = match self.main_picture() {
+        // A picture of the main stream is of a later moment than the look.
+        let main = if self.happenings.is_empty() { None } else { self.main_picture() };
+        let shot = match main {
             // Who walks has walked on since: heads are searched for in this picture, and hidden where they are now.
             Some(main) => self.shot(&main, &[], detector),
-            None => self.shot(frame, &self.detections, detector),
+            None => {
+                let shot = self.shot(frame, &self.detections, detector);
+                self.keep_first(&shot, frame.captured);
+                shot
+            }
         };
         let model = detector.identity();
-        for happening in &self.happenings {
-            let evidence = self.evidence(&shot, happening, model);
-            reports.push(Report { happening: happening.clone(), evidence });
+        for happening in std::mem::take(&mut self.happenings) {
+            let first = self.firsts.take(&happening.case.id);
+            let evidence = self.evidence(&shot, first.as_ref(), &happening, model);
+            reports.push(Report { happening, evidence });
         }
-        self.happenings.clear();
+    }
+
+    /// Keeps the view for what stands there and may become a case.
+    fn keep_first(&mut self, shot: &Shot, at: CaptureTime) {
+        self.first_due = false;
+        let judge = &self.judge;
+        if self.firsts.has_room() && judge.standing().any(|place| self.firsts.lacks(&place, at)) {
+            self.firsts.keep(at, shot.keep(at), judge.standing(), |place| judge.case_in(place));
+        }
     }
 
     /// Takes the picture that somebody waits for.
@@ -292,15 +319,22 @@ impl Chain {
         self.pictures.shot(frame, seen, self.judge.vocabulary(), detector)
     }
 
-    /// The pictures of `happening`.
-    fn evidence(&self, shot: &Shot, happening: &Happening, model: &ModelIdentity) -> Evidence {
+    /// The pictures of `happening`, with the view in which its object was `first` seen standing.
+    fn evidence(
+        &self,
+        shot: &Shot,
+        first: Option<&(Arc<FirstView>, Detection)>,
+        happening: &Happening,
+        model: &ModelIdentity,
+    ) -> Evidence {
         let rule = &self.camera.rules[happening.case.rule.0];
+        let time = happening.at.rfc3339(&self.zone);
         let view = evidence::View {
             zone: &rule.polygon,
             objects: &happening.case.objects,
             vocabulary: self.judge.vocabulary(),
             facts: Facts {
-                time: &happening.at.rfc3339(&self.zone),
+                time: &time,
                 camera: &self.camera.name,
                 grid: happening.case.grid.as_str(),
                 kind_zh: &rule.kind.name_zh,
@@ -315,7 +349,18 @@ impl Chain {
             Change::Updated => &[Role::Overview],
             Change::Cleared => &[Role::After],
         };
-        shot.pictures(roles, &view)
+        let mut evidence = shot.pictures(roles, &view);
+        if let (Some((first, object)), Evidence::Taken { pictures, redaction }) = (first, &mut evidence) {
+            let time = first.at.rfc3339(&self.zone);
+            let dwell_s = first.at.seconds_since(happening.case.first_seen).max(0.0);
+            let facts = Facts { time: &time, dwell_s, ..view.facts };
+            let view = evidence::View { objects: std::slice::from_ref(object), facts, ..view };
+            if let Some(picture) = first_picture(first, &view) {
+                pictures.insert(0, picture);
+                redaction.include(&first.redaction);
+            }
+        }
+        evidence
     }
 
     /// Takes a look that comes as detections, without a picture, and adds what changed to `reports`.

@@ -117,10 +117,7 @@ fn place(name: &str) -> Option<&'static str> {
             .windows(banned.len())
             .any(|window| window.iter().zip(&banned).all(|(word, known)| is(word, known)))
     };
-    BANNED
-        .iter()
-        .find(|(_, spellings)| spellings.iter().any(|banned| names(&banned)))
-        .map(|(place, _)| *place)
+    BANNED.iter().find(|(_, spellings)| spellings.iter().any(|banned| names(banned))).map(|(place, _)| *place)
 }
 
 /// Refuses a zone of a kind in which no camera may look.

@@ -9,7 +9,8 @@ use jiff::tz::TimeZone;
 use toml::Spanned;
 
 use super::{
-    CameraPlan, Input, Plan, broker, camera, ground, limits, live, mask, model, privacy, rule, storage, view,
+    CameraPlan, Input, Plan, broker, camera, ground, limits, live, mask, model, privacy, rule, storage,
+    upload, view,
 };
 use crate::calibrate::score_file::Scores;
 use crate::case::catalog::{CATALOG, Catalog};
@@ -92,9 +93,12 @@ impl Plan {
         // A file of detections has nothing to look at, so it needs no models.
         let with_pictures = !matches!(replay, Some(Input::Detections(_)));
         let folder = file.config.storage.dir.as_deref().unwrap_or(Path::new("gridpatrol-data"));
+        let street = slug(file, "edge.street", &edge.street)?;
+        let box_id = slug(file, "edge.box", &edge.box_id)?;
         Ok(Self {
-            street: slug(file, "edge.street", &edge.street)?,
-            box_id: slug(file, "edge.box", &edge.box_id)?,
+            upload: upload::plan(file, (&street, &box_id))?,
+            street,
+            box_id,
             grid_profile: edge.grid_profile,
             zone,
             model: detector(file, with_pictures)?,

@@ -64,6 +64,7 @@ impl Plan {
             storage,
             outbox_bytes,
             retention,
+            upload,
             web,
             cameras,
         } = self;
@@ -85,6 +86,7 @@ impl Plan {
                 "storage",
                 (storage, outbox_bytes, retention) == (&new.storage, &new.outbox_bytes, &new.retention),
             ),
+            ("evidence", *upload == new.upload),
             ("web", *web == new.web),
         ];
         let ids = |cameras: &mut dyn Iterator<Item = &CameraPlan>| cameras.map(|c| c.id.clone()).collect();

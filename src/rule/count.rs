@@ -18,8 +18,10 @@ use crate::clock::CaptureTime;
 use crate::detect::{BBox, Detection};
 use crate::track::Track;
 
-/// How long an object that was seen before and is missed now still counts, in seconds.
+/// How long an object that was seen before and is missed now still counts, in seconds …
 const STILL_COUNTS_S: f64 = 0.8;
+/// … or for how many of the usual stretches between two looks, where these are longer: on one look missed.
+const STILL_COUNTS_STEPS: f64 = 1.25;
 /// Looks on which an object must have been seen to count while it is missed.
 const KNOWN_HITS: u32 = 3;
 /// IoU from which a new track is taken for the object of one that was just lost.
@@ -88,11 +90,12 @@ impl Count {
     fn count(&mut self, scene: &Scene<'_>, terms: &Terms) {
         self.counted.clear();
         let tracks = scene.tracker.tracks();
+        let still_counts_s = STILL_COUNTS_S.max(STILL_COUNTS_STEPS * scene.usual_step_s);
         for track in tracks {
             let bbox = track.bbox();
             let here = track.last_seen == scene.at
                 || (track.hits >= KNOWN_HITS
-                    && scene.at.seconds_since(track.last_seen) <= STILL_COUNTS_S
+                    && scene.at.seconds_since(track.last_seen) <= still_counts_s
                     && !is_leaving(&bbox)
                     && !tracks.iter().any(|newer| took_over(newer, track)));
             if here && terms.is_about(track.label) && track.score >= terms.score && terms.holds(&bbox) {

@@ -3,6 +3,7 @@
 //! # Invariants
 //! - Objects are matched to slots by position and class group, before and regardless of track numbers.
 //! - A place that is hidden, or lies behind something that is hidden or missed itself, is not judged.
+//! - When all places are lost at one moment, it is the view that has changed: nothing is judged until some seconds later.
 //! - One slot has at most one open case; a case clears only when its slot was seen empty for the clear time, or
 //!   when another object was found in a place that was seen empty.
 //! - After a clear the slot is gone, so the next object in that place is a new case.
@@ -38,6 +39,14 @@ const BESIDE_IN_FRONT: f32 = 0.75;
 const AGAIN: f32 = 0.5;
 /// A place without a case is forgotten after this much empty time, in seconds, if its clear time is longer.
 const FORGET_S: f64 = 10.0;
+/// How many things must be lost at one moment for the view to have changed …
+const LANDMARKS: usize = 2;
+/// … which have been there for so long, in seconds: others come and go …
+const LANDMARK_S: f64 = 10.0;
+/// … within so many seconds, as some are missed just before …
+const MOMENT_S: f64 = 0.5;
+/// … and for how long that may explain it, in seconds: a camera that was turned says so within about five.
+const JOLT_S: f64 = 6.0;
 /// Most slots of one rule; a zone with more places than that is drawn wrong.
 const MOST_SLOTS: usize = 64;
 
@@ -203,17 +212,38 @@ impl Dwell {
         }
     }
 
+    /// Whether all that was in its place until a moment ago is out of it in plain view: two cars do not leave at once, so
+    /// the camera was turned or nudged, and has yet to say so.
+    fn is_jolted(&self, scene: &Scene<'_>) -> bool {
+        let mut landmarks = 0;
+        let mut lost: Option<(CaptureTime, CaptureTime)> = None;
+        for (slot, &found) in self.slots.iter().zip(&self.scratch.found) {
+            let Slot { occupancy, .. } = slot;
+            if occupancy.dwell_s() < LANDMARK_S || scene.hides(&slot.anchor, slot.group, slot.last_whole) {
+                continue;
+            }
+            if found || scene.at.seconds_since(occupancy.last_seen) > JOLT_S {
+                return false;
+            }
+            landmarks += 1;
+            let (first, last) = lost.unwrap_or((occupancy.last_seen, occupancy.last_seen));
+            lost = Some((first.min(occupancy.last_seen), last.max(occupancy.last_seen)));
+        }
+        landmarks >= LANDMARKS && lost.is_some_and(|(first, last)| last.seconds_since(first) <= MOMENT_S)
+    }
+
     /// Counts the look against every slot that could be seen and was not found.
     fn judge_missed(&mut self, scene: &Scene<'_>, terms: &Terms) {
         // A rule that allows for absences knows of nights on which none of its objects are found: only a look on which
         // one was tells that another has gone.
         let finds = |detection: &Detection| terms.is_about(detection.label) && detection.score >= terms.score;
+        let jolted = self.is_jolted(scene);
         let proven = terms.absence_s.is_none() || scene.detections.iter().any(finds);
         for (slot, &found) in self.slots.iter_mut().zip(&self.scratch.found) {
             if found {
                 continue;
             }
-            if scene.hides(&slot.anchor, slot.group, slot.last_whole) {
+            if jolted || scene.hides(&slot.anchor, slot.group, slot.last_whole) {
                 slot.occupancy.blind();
             } else {
                 slot.occupancy.miss(scene.at, scene.longest_step_s);

@@ -34,6 +34,11 @@ impl Pace {
         self.usual_s = (self.usual_s * ratio.sqrt().sqrt()).min(MOST_USUAL_S);
     }
 
+    /// What is usual, in seconds.
+    pub(crate) fn usual_s(self) -> f64 {
+        self.usual_s
+    }
+
     /// The longest stretch between two looks in which what was seen before and after it also was between them, in
     /// seconds.
     pub(crate) fn longest_step_s(self) -> f64 {

@@ -50,6 +50,8 @@ pub(crate) struct Scene<'a> {
     /// Class group of each detection.
     pub(crate) groups: &'a [u16],
     pub(crate) tracker: &'a Tracker,
+    /// How far apart looks usually are, in seconds.
+    pub(crate) usual_step_s: f64,
     /// The longest stretch before this look that was no gap, in seconds.
     pub(crate) longest_step_s: f64,
 }

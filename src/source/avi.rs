@@ -160,6 +160,16 @@ fn index(file: &mut (impl Read + Seek), size: u64) -> std::io::Result<Index> {
     Ok(index)
 }
 
+/// Finds the pictures of a file that anybody may have written.
+#[cfg(any(test, fuzzing))]
+pub(super) fn hostile(data: &[u8]) {
+    let size = data.len() as u64;
+    if let Ok(index) = index(&mut std::io::Cursor::new(data), size) {
+        let inside = |(offset, length): &(u64, u32)| offset + u64::from(*length) <= size;
+        assert!(index.pictures.iter().all(inside), "a picture lies outside of the file");
+    }
+}
+
 /// Walks the chunks from byte `at` to byte `end`.
 fn walk(
     file: &mut (impl Read + Seek),

@@ -3,6 +3,8 @@
 mod avi;
 mod detections;
 mod ffmpeg;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod hostile;
 mod images;
 mod link;
 pub(crate) mod mask;

@@ -1,7 +1,9 @@
 //! The video track of an MP4 file: where each picture lies and when it is shown. Keeps `re_mp4` to itself.
 //!
 //! `re_mp4` trusts the tables of a file: it panics on tables that contradict each other and reserves memory for
-//! as many samples as a header claims. So the boxes are walked first, and the parse itself is fenced.
+//! as many samples as a header claims, and a box that is smaller than what lies in it sends it back to where it was,
+//! again and again. So the boxes are walked first, what is not needed is hidden from it, the parse itself is fenced, and it
+//! may read the tables a few times over and no more ([`Tables`]).
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
@@ -71,7 +73,8 @@ pub(crate) fn read(path: &Path) -> Result<(File, Track)> {
         return Err(refused(path, "there is no table of pictures (`moov` box) in it", &seen));
     }
     file.rewind().map_err(unreadable)?;
-    let parsed = catch_unwind(AssertUnwindSafe(|| Mp4::read(BufReader::new(&file), size)));
+    let tables = Tables::new(BufReader::new(&file), &seen);
+    let parsed = catch_unwind(AssertUnwindSafe(|| Mp4::read(tables, size)));
     let mp4 = match parsed {
         Ok(Ok(mp4)) => mp4,
         Ok(Err(e)) => return Err(refused(path, "its tables cannot be read", &seen).caused_by(e)),
@@ -155,6 +158,66 @@ fn refused(path: &Path, what: &str, seen: &Seen) -> Error {
 struct Seen {
     ftyp: bool,
     moov: bool,
+    /// Bytes of all boxes but those of media data.
+    tables: u64,
+    /// Where the names of boxes lie of which nothing is needed: the library takes their sizes for what they say.
+    hidden: Vec<u64>,
+}
+
+/// The file as `re_mp4` sees it: boxes with metadata are called `free`, and reading ends after so much work, whatever is
+/// asked of it.
+struct Tables<R> {
+    inner: R,
+    at: u64,
+    /// Where the names of the boxes lie that are hidden, rising.
+    hidden: Vec<u64>,
+    left: u64,
+}
+
+impl<R> Tables<R> {
+    /// A sound file is read once, with a few seeks for each box.
+    fn new(inner: R, seen: &Seen) -> Self {
+        let left = seen.tables.saturating_mul(4).saturating_add(1 << 16);
+        Self { inner, at: 0, hidden: seen.hidden.clone(), left }
+    }
+
+    fn burn(&mut self, units: u64) -> std::io::Result<()> {
+        let spent = || std::io::Error::other("the tables lead back to themselves");
+        self.left = self.left.checked_sub(units).ok_or_else(spent)?;
+        Ok(())
+    }
+}
+
+impl<R: Read> Read for Tables<R> {
+    fn read(&mut self, to: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.inner.read(to)?;
+        self.burn(read.max(1) as u64)?;
+        let end = self.at + read as u64;
+        let first = self.hidden.partition_point(|name| name + 4 <= self.at);
+        for name in self.hidden[first..].iter().take_while(|name| **name < end) {
+            for (at, letter) in (*name..).zip(b"free") {
+                if (self.at..end).contains(&at) {
+                    to[(at - self.at) as usize] = *letter;
+                }
+            }
+        }
+        self.at = end;
+        Ok(read)
+    }
+}
+
+impl<R: Seek> Seek for Tables<R> {
+    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
+        self.burn(1)?;
+        self.at = self.inner.seek(to)?;
+        Ok(self.at)
+    }
+
+    fn stream_position(&mut self) -> std::io::Result<u64> {
+        // Asked of the file, it would throw the buffer away each time.
+        self.burn(1)?;
+        Ok(self.at)
+    }
 }
 
 /// Checks that the boxes between `at` and `end` lie inside each other, and that the samples they claim are no
@@ -189,6 +252,9 @@ fn walk(
         }
         let close = at.checked_add(size).filter(|close| *close >= body).ok_or(CUT)?;
         seen.ftyp |= &name == b"ftyp" && depth == 0;
+        if depth == 0 && &name != b"mdat" {
+            seen.tables = seen.tables.saturating_add(size);
+        }
         if close > end {
             return if &name == b"mdat" && depth == 0 { Ok(()) } else { Err(CUT) };
         }
@@ -197,6 +263,7 @@ fn walk(
                 seen.moov |= &name == b"moov";
                 walk(file, body, close, depth + 1, claimed, seen)?;
             }
+            b"udta" | b"meta" | b"emsg" => seen.hidden.push(at + 4),
             // Both count samples, which may be of one size and then take no room in the table.
             b"stsz" | b"trun" => {
                 let mut table = [0; 12];
@@ -213,4 +280,52 @@ fn walk(
         at = close;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    const SOUND: &[u8] = include_bytes!("../../fuzz/corpus/mp4/plain.mp4");
+
+    fn read_it(bytes: &[u8]) -> Result<usize> {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(bytes).unwrap();
+        read(file.path()).map(|(_, track)| track.samples.len())
+    }
+
+    /// `SOUND` with the size of the first box called `name` set to `size`.
+    fn with_size(name: &[u8; 4], size: u32) -> Vec<u8> {
+        let mut bytes = SOUND.to_vec();
+        let at = bytes.windows(4).position(|window| window == name).unwrap();
+        bytes[at - 4..at].copy_from_slice(&size.to_be_bytes());
+        bytes
+    }
+
+    #[test]
+    fn tables_that_lead_back_to_themselves_are_refused_and_not_read_for_ever() {
+        assert_eq!(read_it(SOUND).unwrap(), 10);
+        for name in [b"dref", b"vmhd"] {
+            read_it(&with_size(name, 0)).unwrap_err();
+        }
+        for name in [b"elst", b"stts", b"tkhd", b"avcC"] {
+            for size in 0..8 {
+                let _ = read_it(&with_size(name, size));
+            }
+        }
+    }
+
+    #[test]
+    fn metadata_that_claims_any_size_costs_nothing() {
+        for name in [b"hdlr", b"ilst"] {
+            let at = SOUND.windows(4).rposition(|window| window == name).unwrap();
+            for size in [0, 1, 7, u32::MAX] {
+                let mut bytes = SOUND.to_vec();
+                bytes[at - 4..at].copy_from_slice(&u32::to_be_bytes(size));
+                assert_eq!(read_it(&bytes).unwrap(), 10, "{size}");
+            }
+        }
+    }
 }

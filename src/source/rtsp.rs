@@ -10,8 +10,13 @@
 //! - Capture time never goes back, over lost connections and steps of clocks too.
 
 mod connection;
+#[cfg(any(test, fuzzing))]
+mod hostile;
 mod pick;
 mod timing;
+
+#[cfg(any(test, fuzzing))]
+pub(crate) use hostile::read as hostile;
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;

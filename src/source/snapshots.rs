@@ -4,15 +4,13 @@
 //! The answer is bounded in size and time, TLS is verified, redirects are not followed: they could carry a
 //! password elsewhere.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use http_auth::{PasswordClient, PasswordParams};
 use ureq::Agent;
 use ureq::http::StatusCode;
 use ureq::http::header::{AUTHORIZATION, LOCATION, WWW_AUTHENTICATE};
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
 use super::{Next, Source};
 use crate::clock::{Clock as _, SystemClock};
@@ -21,6 +19,7 @@ use crate::error::{Error, Kind, Result};
 use crate::frame::Frame;
 use crate::plan::Secret;
 use crate::shutdown::Shutdown;
+use crate::tls;
 
 /// How long a picture may take, connection and all.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -76,7 +75,7 @@ impl SnapshotSource {
             .max_response_header_size(32 << 10)
             .user_agent(concat!("gridpatrol/", env!("CARGO_PKG_VERSION")));
         if camera.url.starts_with("https://") {
-            config = config.tls_config(tls(camera.ca.as_deref())?);
+            config = config.tls_config(tls::trusting(camera.ca.as_deref(), Kind::Camera, "camera.ca_file")?);
         }
         let rest = camera.url.split_once("://").map_or("", |(_, rest)| rest);
         let path = rest.find(['/', '?']).map_or("/", |at| &rest[at..]);
@@ -198,37 +197,4 @@ impl Source for SnapshotSource {
     fn skipped(&self) -> u64 {
         self.skipped
     }
-}
-
-/// TLS that trusts the certificates in the file `ca`, or those that the system trusts.
-fn tls(ca: Option<&Path>) -> Result<TlsConfig> {
-    let certificates: Vec<Certificate<'static>> = match ca {
-        Some(path) => {
-            let fault = |what: &str| Error::new(Kind::Camera, format!("{} {what}", path.display()));
-            let text = std::fs::read(path).map_err(|e| fault("cannot be read").caused_by(e))?;
-            let found = parse_pem(&text)
-                .filter_map(|item| match item {
-                    Ok(PemItem::Certificate(certificate)) => Some(Ok(certificate)),
-                    Ok(_) => None,
-                    Err(e) => Some(Err(fault("is not a PEM file").caused_by(e))),
-                })
-                .collect::<Result<Vec<_>>>()?;
-            if found.is_empty() {
-                return Err(fault("holds no certificate"));
-            }
-            found
-        }
-        None => {
-            let found = rustls_native_certs::load_native_certs();
-            if found.certs.is_empty() {
-                return Err(Error::new(Kind::Camera, "this system trusts no certificate authority")
-                    .help("install Debian's ca-certificates, or set ca_file of the camera"));
-            }
-            found.certs.iter().map(|certificate| Certificate::from_der(certificate).to_owned()).collect()
-        }
-    };
-    Ok(TlsConfig::builder()
-        .root_certs(RootCerts::Specific(Arc::new(certificates)))
-        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .build())
 }

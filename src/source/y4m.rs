@@ -48,6 +48,12 @@ impl Header {
         Ok(Self { width, height, full_range })
     }
 
+    /// Bytes of a picture.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn bytes(&self) -> usize {
+        self.width * self.height * 3 / 2
+    }
+
     /// Reads the next picture into `frame`, all but its capture time.
     pub(super) fn picture(&self, from: &mut impl Read, frame: &mut Frame) -> io::Result<()> {
         let line = line(from)?;

@@ -96,6 +96,7 @@ fn every_message_on_a_real_broker_is_the_one_in_the_contract() {
         throttle: None,
         board: Default::default(),
         store: None,
+        uploads: None,
         clock: Arc::new(gridpatrol::clock::SystemClock),
         started: at(0.0),
     }));

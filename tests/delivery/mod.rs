@@ -6,6 +6,7 @@ mod broker;
 mod chaos;
 mod command;
 mod contract;
+mod contract_page;
 mod demo_broker;
 mod event;
 mod health;
@@ -87,6 +88,7 @@ fn plan(port: u16) -> Plan {
         storage: PathBuf::new(),
         outbox_bytes: gridpatrol::outbox::DEFAULT_QUOTA,
         retention: Default::default(),
+        upload: None,
         web: None,
         cameras: vec![CameraPlan {
             id: "cam-05".to_owned(),
@@ -148,7 +150,7 @@ fn happening(change: Change, case: &str, rule: usize, objects: usize) -> Happeni
 fn picture(role: Role) -> Picture {
     let jpeg = format!("\u{0}JPEG of the {}", role.as_str()).into_bytes();
     let sha256 = Sha256::digest(&jpeg).iter().map(|byte| format!("{byte:02x}")).collect();
-    Picture { role, jpeg, sha256, width: 768, height: 600 }
+    Picture { role, jpeg, sha256, width: 768, height: 600, captured: None, url: None }
 }
 
 fn taken(roles: &[Role]) -> Evidence {

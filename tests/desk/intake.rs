@@ -11,7 +11,7 @@ fn an_event_that_comes_twice_changes_nothing() {
     assert_eq!(street.take_in(&[opened.clone(), opened.clone()]).events, 1);
     let id = street.only(&worker);
     let before = street.desk.case(&worker, id).unwrap();
-    assert_eq!(street.take_in(&[opened.clone()]), Taken { known: 1, ..Taken::default() });
+    assert_eq!(street.take_in(std::slice::from_ref(&opened)), Taken { known: 1, ..Taken::default() });
     assert_eq!(street.desk.case(&worker, id).unwrap(), before);
     let street = street.reopened();
     assert_eq!(street.take_in(&[opened]).known, 1, "after a restart too");

@@ -2,14 +2,17 @@
 //! This file holds what its tests share.
 
 mod broker;
+mod browser;
 mod intake;
 mod kill;
 mod life;
 mod load;
+mod pages;
 mod rates;
 mod reports;
 mod scale;
 mod scope;
+mod web;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;

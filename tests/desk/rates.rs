@@ -29,8 +29,8 @@ fn a_day_that_is_written_out_gives_its_rates() {
     let ids: Vec<i64> = (1..=10).map(id).collect();
     let reject = |reason| Action::Reject { reason, note: String::new() };
     street.wait(10 * MINUTE);
-    for n in 0..4 {
-        street.act(&worker, ids[n], Action::Accept).unwrap();
+    for id in &ids[..4] {
+        street.act(&worker, *id, Action::Accept).unwrap();
     }
     street.wait(10 * MINUTE);
     street.act(&worker, ids[4], reject(RejectReason::NotThere)).unwrap();
@@ -38,8 +38,8 @@ fn a_day_that_is_written_out_gives_its_rates() {
     street.act(&worker, ids[6], Action::Merge { into: ids[7] }).unwrap();
     street.wait(40 * MINUTE);
     street.act(&worker, ids[7], Action::Accept).unwrap(); // an hour: too late to answer
-    for n in 0..3 {
-        street.act(&worker, ids[n], dispose()).unwrap(); // an hour: on time
+    for id in &ids[..3] {
+        street.act(&worker, *id, dispose()).unwrap(); // an hour: on time
     }
     street.wait(180 * MINUTE);
     street.act(&worker, ids[3], dispose()).unwrap(); // four hours: late

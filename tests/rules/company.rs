@@ -158,3 +158,20 @@ fn a_bus_that_stops_in_front_of_bicycles_does_not_start_their_dwell_anew() {
     watch.see(30.0, &pile).see(12.0, &[BUS]).see(30.0, &pile);
     watch.expect_one("nonmotor_parking", 60.0, 1.0, false);
 }
+
+#[test]
+fn bicycles_that_are_missed_on_a_look_still_count_at_a_look_each_two_seconds() {
+    let pile: Vec<Thing> =
+        [0.4, 0.5, 0.6].iter().map(|&x| ("bicycle", standing(x, 0.8, 0.06, 0.08))).collect();
+    let mut watch = Watch::over("no_bike_parking", "rule.nonmotor_parking.dwell_s = 60").each(2.0);
+    watch.see(10.0, &pile);
+    for missed in 0..45 {
+        let mut seen = pile.clone();
+        seen.remove(missed % 3);
+        watch.look(View::Clear, &seen);
+    }
+    watch.expect_one("nonmotor_parking", 60.0, 4.0, false);
+    // Two of them are no violation, however often the third one was missed before.
+    watch.see(40.0, &pile[..2]);
+    watch.expect_one("nonmotor_parking", 60.0, 4.0, true);
+}

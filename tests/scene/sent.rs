@@ -72,8 +72,15 @@ fn openings<'a>(happenings: impl Iterator<Item = &'a Happening>) -> usize {
 
 /// Pictures of the usual size, without a picture in them.
 fn pictures() -> Evidence {
-    let picture =
-        |role| Picture { role, jpeg: vec![0; 120_000], sha256: "0".repeat(64), width: 1280, height: 752 };
+    let picture = |role| Picture {
+        role,
+        jpeg: vec![0; 120_000],
+        sha256: "0".repeat(64),
+        width: 1280,
+        height: 752,
+        captured: None,
+        url: None,
+    };
     Evidence::Taken {
         pictures: vec![picture(Role::Overview), picture(Role::Closeup)],
         redaction: Redaction { persons: 3, faces: 1, vehicles: 5, plates: 2 },

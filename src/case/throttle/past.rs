@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::note::Recurrence;
 use super::place::{Place, Subject};
 use super::standing::has_grown;
-use super::verdict::Verdict;
+use super::verdict::{Remark, Review, Verdict};
 use crate::case::{Case, CaseId};
 use crate::clock::CaptureTime;
 
@@ -42,6 +42,12 @@ struct Entry {
     count: usize,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     verdict: Option<Verdict>,
+    #[serde(default, skip_serializing_if = "is_empty")]
+    remark: Remark,
+}
+
+fn is_empty(remark: &Remark) -> bool {
+    *remark == Remark::default()
 }
 
 /// The cases of the last days, in the order in which they opened.
@@ -72,6 +78,7 @@ impl Past {
             told,
             count: subject.count,
             verdict: None,
+            remark: Remark::default(),
         });
     }
 
@@ -142,6 +149,21 @@ impl Past {
         if let Some(entry) = self.entry_mut(case) {
             entry.verdict = Some(verdict);
         }
+    }
+
+    /// Keeps what was added to the verdict on `case`.
+    pub(super) fn remark(&mut self, case: &CaseId, remark: Remark) {
+        if let Some(entry) = self.entry_mut(case) {
+            entry.remark = remark;
+        }
+    }
+
+    /// The verdicts.
+    pub(super) fn reviews(&self) -> impl Iterator<Item = Review<'_>> {
+        self.entries.iter().filter_map(|Entry { case, place, verdict, remark, .. }| {
+            let (kind, camera, zone) = (&place.key.kind, &place.camera, &place.zone);
+            Some(Review { case, kind, camera, zone, verdict: (*verdict)?, remark })
+        })
     }
 
     /// Whether the latest verdict on `case` is that it is none.

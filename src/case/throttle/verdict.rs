@@ -20,6 +20,35 @@ pub enum Verdict {
     Unclear,
 }
 
+/// What a reviewer may add to a verdict. It changes nothing that the throttle does; it is kept with the verdict for
+/// those who learn from them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remark {
+    /// The kind that it is, where the box named a wrong one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub corrected_kind: Option<String>,
+    /// What the reviewer does, e.g. `grid-worker`; never who it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reviewer_role: Option<String>,
+}
+
+/// The latest verdict on a case, as it is kept for as long as the case is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Review<'a> {
+    /// The case.
+    pub case: &'a CaseId,
+    /// Its kind, as the box named it.
+    pub kind: &'a str,
+    /// The camera that saw it.
+    pub camera: &'a str,
+    /// The zone in which it saw it.
+    pub zone: &'a str,
+    /// What the reviewer says.
+    pub verdict: Verdict,
+    /// What the reviewer added.
+    pub remark: &'a Remark,
+}
+
 /// How many verdicts there were, each case's latest counted once for each change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VerdictCounts {
@@ -93,6 +122,18 @@ impl Throttle {
             }
             _ => VerdictOutcome::Noted,
         }
+    }
+
+    /// Keeps `remark` with the verdict on `case`; one that says nothing leaves what was said before.
+    pub fn remark(&mut self, case: &CaseId, remark: &Remark) {
+        if *remark != Remark::default() {
+            self.state.past.remark(case, remark.clone());
+        }
+    }
+
+    /// The latest verdict on each case that has one, in the order in which the cases opened.
+    pub fn reviews(&self) -> impl Iterator<Item = Review<'_>> {
+        self.state.past.reviews()
     }
 
     /// Ends the quiet time of the place and kind of `case`, and forgets its rejections and what they taught. What was held back there

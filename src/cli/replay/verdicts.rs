@@ -82,6 +82,12 @@ impl Verdicts {
     }
 }
 
+/// Reads a line that anybody may have written.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn hostile(line: &str) {
+    let _ = parse(line, CaptureTime::from_nanos(0));
+}
+
 fn parse(line: &str, start: CaptureTime) -> std::result::Result<(CaptureTime, CaseId, Saying), String> {
     let line: Line = serde_json::from_str(line).map_err(|e| e.to_string())?;
     if !line.t.is_finite() {

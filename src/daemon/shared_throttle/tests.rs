@@ -80,11 +80,26 @@ fn t3_a_verdict_is_on_disk_when_it_is_taken_and_whoever_follows_hears_of_it() {
     let happening = opened();
     keep(&shared, &plan, &happening, false).unwrap();
     let status = shared.watch();
-    let outcome = shared.verdict(&happening.case.id, Verdict::Rejected, "a post", happening.at).unwrap();
+    let remark = Remark { corrected_kind: Some("crowd".to_owned()), reviewer_role: None };
+    let outcome =
+        shared.verdict(&happening.case.id, Verdict::Rejected, "a post", &remark, happening.at).unwrap();
     assert!(matches!(outcome, VerdictOutcome::Quiet(_)));
     assert_eq!(status.borrow().quiet[0].reason, "a post");
     let after = SharedThrottle::open(&plan, outbox).unwrap();
     assert_eq!(after.lock().status(happening.at).quiet.len(), 1);
-    let outcome = after.resume(&happening.case.id, happening.at).unwrap();
-    assert_eq!(outcome, VerdictOutcome::Resumed);
+    // What the reviewer added is kept with it, and a later verdict without a word leaves it.
+    let outcome = after.verdict(
+        &happening.case.id,
+        Verdict::Unclear,
+        "",
+        &Remark::default(),
+        happening.at.plus_seconds(1.0),
+    );
+    assert_eq!(outcome.unwrap(), VerdictOutcome::Resumed);
+    let throttle = after.lock();
+    let reviews: Vec<_> = throttle.reviews().collect();
+    assert_eq!(reviews.len(), 1);
+    assert_eq!((reviews[0].case, reviews[0].kind), (&happening.case.id, "illegal_parking"));
+    assert_eq!((reviews[0].camera, reviews[0].zone), ("a", "kerb"));
+    assert_eq!((reviews[0].verdict, reviews[0].remark), (Verdict::Unclear, &remark));
 }

@@ -30,8 +30,14 @@ fn a_verdict_is_read() {
     let request = read_it("verdict", &verdict("2026-11-23T15:40:00+08:00")).unwrap();
     let case = CaseId::parse(CASE).unwrap();
     assert_eq!(request.id, "v-1");
-    let order = Order::Verdict { case, verdict: Verdict::Rejected, reason: "影子".to_owned() };
+    let (reason, remark) = ("影子".to_owned(), Remark::default());
+    let order = Order::Verdict { case, verdict: Verdict::Rejected, reason, remark };
     assert_eq!(request.order, order);
+    let more = r#","corrected_kind":"crowd","reviewer_role":"grid-worker"}"#;
+    let text = verdict("2026-11-23T15:40:00+08:00").replace('}', more);
+    let Order::Verdict { remark, .. } = read_it("verdict", &text).unwrap().order else { panic!("{text}") };
+    assert_eq!(remark.corrected_kind.as_deref(), Some("crowd"));
+    assert_eq!(remark.reviewer_role.as_deref(), Some("grid-worker"));
     assert!(request.until > now());
 }
 

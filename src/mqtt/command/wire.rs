@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Code, MAX_NAME, MAX_QUIET_MIN, MAX_REASON, Order, Refused, RuleName, Verb};
 use crate::case::CaseId;
-use crate::case::throttle::Verdict;
+use crate::case::throttle::{Remark, Verdict};
 use crate::clock::CaptureTime;
 use crate::evidence::Role;
 
@@ -35,10 +35,10 @@ pub struct VerdictCommand {
     /// Why, at most 200 characters.
     #[serde(default)]
     pub reason: String,
-    /// The kind that it is, where the box named a wrong one; checked, and of no effect yet.
+    /// The kind that it is, where the box named a wrong one; one that `gridpatrol kinds` lists. Kept with the verdict.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub corrected_kind: Option<String>,
-    /// What the reviewer does, e.g. `grid-worker`; checked, and of no effect yet.
+    /// What the reviewer does, e.g. `grid-worker`, and never who it is. Kept with the verdict.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reviewer_role: Option<String>,
 }
@@ -146,7 +146,9 @@ pub(super) fn read(verb: Verb, payload: &[u8]) -> Result<(Head, Order), Refused>
                 "unclear" => Verdict::Unclear,
                 _ => return Err(malformed("verdict is none of confirmed, rejected, duplicate, unclear")),
             };
-            let order = Order::Verdict { case: case(&said.case_id)?, verdict, reason: reason(said.reason)? };
+            let remark = Remark { corrected_kind: said.corrected_kind, reviewer_role: said.reviewer_role };
+            let (case, reason) = (case(&said.case_id)?, reason(said.reason)?);
+            let order = Order::Verdict { case, verdict, reason, remark };
             Ok((head(said.id, &said.at)?, order))
         }
         Verb::Quiet => {

@@ -245,6 +245,6 @@ fn first_line(e: &retina::Error) -> String {
 }
 
 /// `text` as it may stand in a log: bounded, no control characters.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(200).collect()
 }

@@ -10,7 +10,7 @@
 
 #[cfg(feature = "usb")]
 mod device;
-#[cfg(any(feature = "usb", test))]
+#[cfg(any(feature = "usb", test, fuzzing))]
 pub(crate) mod jpeg;
 mod modes;
 pub(crate) mod wire;
