@@ -82,7 +82,7 @@ impl Presence {
 
     /// Whether nobody is in the zone, or was a moment ago.
     pub(crate) fn is_at_rest(&self) -> bool {
-        self.zone.is_none() && self.again.is_none() && self.case.is_none()
+        self.seen.is_empty() && self.zone.is_none() && self.again.is_none() && self.case.is_none()
     }
 
     /// A look on which nothing could be judged.
