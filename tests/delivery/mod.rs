@@ -9,6 +9,7 @@ mod contract;
 mod contract_page;
 mod demo_broker;
 mod event;
+mod older;
 mod page;
 mod trouble;
 
