@@ -16,7 +16,7 @@ CHAOS_CYCLES ?= 200
 
 say = @printf '\n== %s\n'
 
-.PHONY: help setup test-setup openvino arm64 demo build test fmt lint deny doc unit soak camera-vm fuzz chaos backlog bench cases calibrate-check clean
+.PHONY: help setup test-setup openvino arm64 demo build test fmt lint deny doc unit soak camera-vm fuzz chaos backlog desk-kills desk-load desk-scale bench cases calibrate-check clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | awk -F'\t' '{ printf "make %-16s %s\n", $$1, $$2 }'
@@ -67,6 +67,18 @@ soak: test-setup ## Eight cameras through kills and freezes, half an hour (SOAK_
 chaos: test-setup ## Two hundred faults between the box and a real broker; counts what is lost (CHAOS_CYCLES=200)
 	$(say) 'Chaos'
 	CHAOS_CYCLES=$(CHAOS_CYCLES) cargo test --locked --test main delivery::chaos::nothing_accepted_is_lost_through_two -- --ignored --nocapture
+
+desk-kills: test-setup ## Kill the desk fifty times in mid-intake and count what is lost or doubled
+	$(say) 'Desk: kills'
+	cargo test --locked --test main desk::kill -- --ignored --nocapture
+
+desk-load: test-setup ## 500 events a second for a minute through a real broker into the desk
+	$(say) 'Desk: load'
+	cargo test --locked --test main desk::load -- --ignored --nocapture
+
+desk-scale: ## What the desk's pages cost with 200,000 cases; minutes
+	$(say) 'Desk: 200,000 cases'
+	cargo test --locked --release --test main desk::scale -- --ignored --nocapture
 
 backlog: test-setup ## Work off 100,000 queued events on a real broker; minutes
 	$(say) 'Backlog'

@@ -17,7 +17,7 @@ use crate::source::usb::PixelFormat;
 
 /// A configuration with the text it was read from, kept so that later errors can point at a line.
 #[derive(Debug)]
-pub struct ConfigFile<C = Config> {
+pub struct TomlFile<C> {
     /// Where it was read from.
     pub path: PathBuf,
     /// Its text.
@@ -26,7 +26,10 @@ pub struct ConfigFile<C = Config> {
     pub config: C,
 }
 
-impl<C: serde::de::DeserializeOwned> ConfigFile<C> {
+/// The configuration of a box.
+pub type ConfigFile = TomlFile<Config>;
+
+impl<C: serde::de::DeserializeOwned> TomlFile<C> {
     /// Reads and parses `path`.
     ///
     /// # Errors
@@ -45,7 +48,7 @@ impl<C: serde::de::DeserializeOwned> ConfigFile<C> {
     /// Parses `text` as if it had been read from `path`.
     ///
     /// # Errors
-    /// As [`ConfigFile::read`].
+    /// As [`TomlFile::read`].
     pub fn parse(path: &Path, text: String) -> Result<Self> {
         match toml::from_str::<C>(&text) {
             Ok(config) => Ok(Self { path: path.to_owned(), text, config }),
@@ -61,7 +64,7 @@ impl<C: serde::de::DeserializeOwned> ConfigFile<C> {
     }
 }
 
-impl<C> ConfigFile<C> {
+impl<C> TomlFile<C> {
     /// An error that points at `span` of this file. `key` is the key at fault, such as `camera.zone.polygon`.
     pub fn fault(&self, key: &str, span: std::ops::Range<usize>, what: impl Into<String>) -> Error {
         let line = line_of(&self.text, span.start);
@@ -70,7 +73,7 @@ impl<C> ConfigFile<C> {
             .at(&self.path, &self.text, span, what)
     }
 
-    /// As [`ConfigFile::fault`], but without showing the line: it holds a secret, and errors end up in logs.
+    /// As [`TomlFile::fault`], but without showing the line: it holds a secret, and errors end up in logs.
     pub fn secret_fault(&self, key: &str, span: std::ops::Range<usize>, what: &str) -> Error {
         let line = line_of(&self.text, span.start);
         Error::new(Kind::Config, format!("{}, line {line}, {key}: {what}", self.path.display()))
@@ -305,6 +308,10 @@ pub struct StorageConfig {
     /// Days for which evidence pictures are kept on the box, 1 to 3650. Default 30.
     #[schemars(with = "Option<u64>")]
     pub evidence_days: Option<Spanned<u64>>,
+    /// Days after which the pictures of a case that a reviewer has rejected are deleted, 1 to `evidence_days`. Default
+    /// 7, or `evidence_days` if that is less.
+    #[schemars(with = "Option<u64>")]
+    pub rejected_days: Option<Spanned<u64>>,
 }
 
 /// What pictures may show.
@@ -314,6 +321,9 @@ pub struct PrivacyConfig {
     /// Whether cases carry pictures, with heads, faces and plates hidden. Without them the models below are not
     /// needed, and each case says that it has no picture. Default true.
     pub pictures: Option<bool>,
+    /// Whether a conspicuous sign at each camera tells people that they are being filmed, as the law asks of cameras
+    /// in public places. Unless it is true here or on the camera, `check` and `run` warn. Default false.
+    pub sign_posted: Option<bool>,
     /// Folder of the model that finds faces, with a label `face`. Default `models/faces-centerface`, looked for
     /// as `model.path` is.
     #[schemars(with = "Option<PathBuf>")]
@@ -354,6 +364,11 @@ pub struct CameraConfig {
     /// or H.265 MP4 file or a Motion JPEG AVI file, played at its own speed, or of a folder of JPEG or PNG pictures.
     #[schemars(with = "String")]
     pub source: Spanned<String>,
+    /// The camera's main stream, `rtsp://host/path`, when `source` is a smaller one that is looked at. Pictures of
+    /// cases about what stands are then taken from it, with the same user name and password. Both must show the same
+    /// view. Default: pictures are of what was looked at.
+    #[schemars(with = "Option<String>")]
+    pub evidence_source: Option<Spanned<String>>,
     /// User name, if the camera wants one.
     pub username: Option<String>,
     /// File whose first line is the camera's password.
@@ -393,6 +408,12 @@ pub struct CameraConfig {
     /// What part of the picture a look examines. Default `whole`.
     #[serde(default)]
     pub look_at: LookAt,
+    /// What makes its view unusable.
+    #[serde(default)]
+    pub view: ViewConfig,
+    /// How looks are saved while nothing happens.
+    #[serde(default)]
+    pub gate: GateConfig,
     /// The score map of this camera, in place of `model.scores`.
     #[schemars(with = "Option<PathBuf>")]
     pub scores: Option<Spanned<PathBuf>>,
@@ -400,9 +421,60 @@ pub struct CameraConfig {
     /// Cases then carry their position, and with `edge.grids` the grid in which they stand.
     #[schemars(with = "Option<PathBuf>")]
     pub ground: Option<Spanned<PathBuf>>,
+    /// Whether a conspicuous sign at this camera tells people that they are being filmed. Default:
+    /// `privacy.sign_posted`.
+    pub sign_posted: Option<bool>,
+    /// Polygons of the picture that nobody may see, such as windows and courtyards: each at least three corners
+    /// `[x, y]` in 0-1 picture coordinates. What lies in one is made grey before anything looks at the picture, and
+    /// stays so in all pictures of cases.
+    #[serde(default)]
+    #[schemars(with = "Vec<Vec<[f32; 2]>>")]
+    pub mask: Vec<Spanned<Vec<[f32; 2]>>>,
     /// What is watched for where.
     #[serde(default, rename = "zone")]
     pub zones: Vec<ZoneConfig>,
+}
+
+/// What makes a camera's view unusable. Looks at such a view count for nothing: no case opens or clears by them.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ViewConfig {
+    /// Whether a black picture is looked for. Default true.
+    pub dark: Option<bool>,
+    /// Whether a covered lens is looked for. Default true.
+    pub covered: Option<bool>,
+    /// Whether a picture that comes again and again, sample for sample, is looked for. Default true; false for a
+    /// folder of pictures, in which they may.
+    pub frozen: Option<bool>,
+    /// Whether a lens out of focus is looked for. Default true.
+    pub blurred: Option<bool>,
+    /// Whether a turned camera is looked for, by a reference picture that is taken anew when the zones change. Default
+    /// true; false for a folder of pictures.
+    pub moved: Option<bool>,
+    /// Seconds, 1 to 3600, for which a fault must last before it is said; until then its looks count for nothing
+    /// either. Default 5.
+    #[schemars(with = "Option<f64>")]
+    pub fault_s: Option<Spanned<f64>>,
+    /// Seconds, 1 to 3600, without a sign of it after which a fault is over. Default 3.
+    #[schemars(with = "Option<f64>")]
+    pub recover_s: Option<Spanned<f64>>,
+    /// Seconds, 5 to 3600, for which the same picture may come. Default 15; 60 for `http://` and `https://` pictures,
+    /// which cameras renew when they please.
+    #[schemars(with = "Option<f64>")]
+    pub frozen_s: Option<Spanned<f64>>,
+}
+
+/// How looks are saved while nothing happens. A look is left out only when nothing moves in any zone, nothing new
+/// stands there, and no rule waits for anything; one that is left out is not taken for an empty one.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GateConfig {
+    /// Whether looks are saved. Default true.
+    pub enabled: Option<bool>,
+    /// Most seconds between two looks, 0.1 to 5, whatever goes on. Default 5, or the shortest dwell of the camera's
+    /// rules where that is less.
+    #[schemars(with = "Option<f64>")]
+    pub look_interval_s: Option<Spanned<f64>>,
 }
 
 /// Which pictures of a live camera are decoded. Key pictures, which cameras send each second or few, cost a

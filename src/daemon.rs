@@ -22,6 +22,7 @@ use crate::clock::{CaptureTime, Clock};
 use crate::detect::{Detector, ModelIdentity, Vocabulary};
 use crate::error::{Error, Kind, Result};
 use crate::evidence::{Evidence, Pictures, Store};
+use crate::health::HealthBoard;
 use crate::metrics::Meter;
 use crate::mqtt::{self, Report as EventReport, RuntimeRef, Tuning};
 use crate::outbox::{BOX, Message, Outbox};
@@ -29,14 +30,16 @@ use crate::pipeline::{Bell, Chain, Moment, Pace, Pool, Pulse, Report, Snapshots}
 use crate::plan::{CameraPlan, Changes, CurrentPlan, Input, Plan};
 use crate::service;
 use crate::shutdown::Shutdown;
-use crate::source::Links;
 use crate::web;
 
 mod commander;
+mod expiry;
 mod roster;
 mod shared_throttle;
 
 use commander::BoxCommander;
+pub use expiry::expire;
+use expiry::expire_now_and_then;
 use roster::{Reloader, Roster};
 pub use shared_throttle::SharedThrottle;
 
@@ -45,9 +48,6 @@ pub use shared_throttle::SharedThrottle;
 const STORE_EVERY_S: f64 = 10.0;
 /// How long the worker waits before it tries again to store what it could not.
 const STORE_AGAIN: Duration = Duration::from_secs(1);
-
-/// How often old evidence is looked for.
-const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 
 /// How a daemon is run.
 #[derive(Clone, Copy, Debug)]
@@ -118,8 +118,8 @@ pub struct Daemon {
     pub progress: Arc<Progress>,
     /// Its outbox.
     pub outbox: Arc<Outbox>,
-    /// How its live cameras are doing.
-    pub links: Links,
+    /// How its cameras are doing.
+    pub board: HealthBoard,
     /// Its throttle, which takes verdicts.
     pub throttle: Arc<SharedThrottle>,
 }
@@ -149,7 +149,7 @@ impl Daemon {
         let outbox = Arc::new(Outbox::open(&plan.storage)?.with_quota(plan.outbox_bytes));
         let throttle = Arc::new(SharedThrottle::open(&plan, outbox.clone())?);
         let store = Store::open(&plan.storage.join("evidence"))?.with_limit(plan.retention);
-        store.sweep(SystemTime::now())?;
+        expire(&store, &outbox, SystemTime::now())?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("delivery")
@@ -177,21 +177,23 @@ impl Daemon {
             throttle: Some(throttle.watch()),
             commander: Some(commander),
             meter: None,
+            board: None,
             tuning: options.tuning,
         };
         let about = about(&identity, runtime_ref.as_ref());
-        let links = Links::default();
+        let board = HealthBoard::default();
         let progress = Arc::new(Progress::default());
         let meter = Arc::new(Meter {
             outbox: outbox.clone(),
             progress: progress.clone(),
             throttle: Some(throttle.watch()),
-            links: links.clone(),
+            board: board.clone(),
+            store: Some(store.clone()),
             clock: clock.clone(),
             started: context.started,
         });
-        let context = mqtt::Context { meter: Some(meter.clone()), ..context };
-        serve_page(&runtime, &plan, (about, links.clone(), meter), &outbox, &store, &shutdown)?;
+        let context = mqtt::Context { meter: Some(meter.clone()), board: Some(board.clone()), ..context };
+        serve_page(&runtime, &plan, (about, board.clone(), meter), &outbox, &store, &shutdown)?;
         let bell = Arc::new(Bell::default());
         let Detectors { workers, prover } = detectors;
         let pool = Pool::new(Vec::new(), bell.clone());
@@ -209,7 +211,7 @@ impl Daemon {
             progress: progress.clone(),
             model: identity,
             shutdown: shutdown.clone(),
-            links: links.clone(),
+            board: board.clone(),
             pulse: pool.pulse().clone(),
             stored: Mutex::new(HashMap::new()),
         });
@@ -217,7 +219,7 @@ impl Daemon {
             keeper: keeper.clone(),
             pool: pool.clone(),
             bell,
-            links: links.clone(),
+            board: board.clone(),
             vocabulary,
             pictures,
             snapshots,
@@ -229,7 +231,7 @@ impl Daemon {
             roster.stop_captures();
             return Err(e);
         }
-        runtime.spawn(sweep_now_and_then(keeper.store.clone(), shutdown.clone()));
+        runtime.spawn(expire_now_and_then(keeper.store.clone(), outbox.clone(), shutdown.clone()));
         runtime.spawn(service::keep_alive(pool.pulse().clone()));
         let worker = start_workers(pool, workers, plan.pin, keeper, shutdown.clone())?;
         let session = {
@@ -237,7 +239,7 @@ impl Daemon {
             let outbox = outbox.clone();
             runtime.spawn(async move { mqtt::run(context, outbox, shutdown.requested()).await })
         };
-        Ok(Self { shutdown, worker, roster, reloads, runtime, session, progress, outbox, links, throttle })
+        Ok(Self { shutdown, worker, roster, reloads, runtime, session, progress, outbox, board, throttle })
     }
 
     /// Whether all inputs are at their end and looked at, or the worker failed.
@@ -290,7 +292,7 @@ impl Daemon {
 fn serve_page(
     runtime: &Runtime,
     plan: &Plan,
-    (about, links, meter): (String, Links, Arc<Meter>),
+    (about, board, meter): (String, HealthBoard, Arc<Meter>),
     outbox: &Arc<Outbox>,
     store: &Store,
     shutdown: &Shutdown,
@@ -308,7 +310,7 @@ fn serve_page(
     let (outbox, folder, shutdown) = (outbox.clone(), store.folder().to_owned(), shutdown.clone());
     runtime.spawn(async move {
         if let Err(e) =
-            web::serve(listener, outbox, folder, (&title, &about), links, Some(meter), async move {
+            web::serve(listener, outbox, folder, (&title, &about), board, Some(meter), async move {
                 shutdown.requested().await
             })
             .await
@@ -332,7 +334,17 @@ fn resumed(
         let open = chain.judge.open_cases().count();
         info!(camera = camera.id, open_cases = open, "Going on where the last run stopped.");
     }
+    if let Some(memory) = outbox.core_state(&view_key(&camera.id))?
+        && !chain.remember_view(&memory)
+    {
+        info!(camera = camera.id, "The zones have changed: the view's reference picture is taken anew.");
+    }
     Ok(chain)
+}
+
+/// What the reference of the view of `camera` is stored as; no id of a camera looks like it.
+fn view_key(camera: &str) -> String {
+    format!("@view/{camera}")
 }
 
 /// When the camera's new input starts: now, but after everything it has seen.
@@ -347,21 +359,6 @@ fn start_time(chain: &Chain, now: CaptureTime) -> CaptureTime {
             last.plus_seconds(0.001)
         }
         _ => now,
-    }
-}
-
-/// Deletes evidence whose time is over, until the box stops.
-async fn sweep_now_and_then(store: Store, shutdown: Shutdown) {
-    let mut stop = std::pin::pin!(shutdown.requested());
-    loop {
-        tokio::select! {
-            () = &mut stop => return,
-            () = tokio::time::sleep(SWEEP_EVERY) => {}
-        }
-        let store = store.clone();
-        if let Ok(Err(e)) = tokio::task::spawn_blocking(move || store.sweep(SystemTime::now())).await {
-            error!("Old evidence is still there: {e}.");
-        }
     }
 }
 
@@ -400,7 +397,7 @@ struct Keeper {
     progress: Arc<Progress>,
     model: ModelIdentity,
     shutdown: Shutdown,
-    links: Links,
+    board: HealthBoard,
     /// Waiting for a disk is no sign of a hung worker.
     pulse: Pulse,
     /// When each camera's state was last stored.
@@ -422,7 +419,12 @@ impl Keeper {
         }
         let state = chain.judge.save()?;
         let told = if reports.is_empty() {
-            self.put(chain, &[(&chain.camera.id, &state)], &[], reports)?;
+            let memory = chain.view_memory(moment == Moment::End)?;
+            let key = view_key(&chain.camera.id);
+            let view = memory.as_ref().map(|memory| (key.as_str(), memory.as_slice()));
+            let states: Vec<_> =
+                std::iter::once((chain.camera.id.as_str(), state.as_slice())).chain(view).collect();
+            self.put(chain, &states, &[], reports)?;
             self.throttle.tell(at);
             Vec::new()
         } else {
@@ -523,7 +525,7 @@ impl Keeper {
     fn clock_synced(&self, camera: &str) -> Option<bool> {
         let plan = self.plan.get();
         plan.camera(camera).filter(|camera| matches!(camera.input, Input::Live(_)))?;
-        self.clock.is_synced().map(|synced| synced && self.links.keeps_time(camera))
+        self.clock.is_synced().map(|synced| synced && self.board.keeps_time(camera))
     }
 
     /// Gives up old pictures for a case on a disk that is full.

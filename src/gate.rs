@@ -1,4 +1,9 @@
-//! Which frames are worth a look. In this version a clock gate: so many looks a second of capture time.
+//! Which frames are worth a look: so many a second of capture time, and of those, while nothing waits to be judged,
+//! the ones on which something goes on.
+
+mod motion;
+
+pub use motion::{GatePlan, MotionGate};
 
 use crate::clock::CaptureTime;
 

@@ -21,9 +21,9 @@ use crate::error::{Error, Kind, Result};
 use crate::look::{Look, View};
 use crate::plan::{CameraPlan, Condition, RulePlan};
 use crate::rule::{
-    Cluster, Company, Count, Dwell, Loitering, Presence, Scene, Schedule, Terms, Together, WEAK,
+    Cluster, Company, Count, Dwell, Loitering, Pace, Presence, Scene, Schedule, Terms, Together, WEAK,
 };
-use crate::track::{Track, Tracker};
+use crate::track::{Motion, Track, Tracker};
 
 /// Version of the saved state; a state of another version is not taken.
 const STATE_VERSION: u32 = 2;
@@ -36,6 +36,7 @@ pub struct Judge {
     groups: Groups,
     tracker: Tracker,
     last_look: Option<CaptureTime>,
+    pace: Pace,
     ignored: u64,
     // The class group of each detection of the look in hand.
     of_detection: Vec<u16>,
@@ -116,6 +117,7 @@ impl Judge {
             groups: Groups { catalog: Arc::clone(&camera.catalog), names: Vec::new(), of_label: Vec::new() },
             tracker: Tracker::default(),
             last_look: None,
+            pace: Pace::default(),
             ignored: 0,
             of_detection: Vec::new(),
         };
@@ -161,6 +163,9 @@ impl Judge {
             self.ignored += 1;
             return;
         }
+        if let Some(last) = self.last_look {
+            self.pace.look(look.at.seconds_since(last));
+        }
         self.last_look = Some(look.at);
         if look.view != View::Clear {
             self.rules.iter_mut().for_each(Rule::blind);
@@ -174,10 +179,18 @@ impl Judge {
             detections: look.detections,
             groups: &self.of_detection,
             tracker: &self.tracker,
+            longest_step_s: self.pace.longest_step_s(),
         };
         for rule in &mut self.rules {
             rule.look(&scene, out);
         }
+    }
+
+    /// Whether nothing waits for the next look: nothing moves, no place is occupied or was a moment ago, and no case is
+    /// open. What stands still where no rule is about it waits for nothing.
+    pub fn is_at_rest(&self) -> bool {
+        let still = |track: &Track| track.motion == Motion::Still;
+        self.tracker.tracks().iter().all(still) && self.rules.iter().all(Rule::is_at_rest)
     }
 
     /// Capture time of the last look.
@@ -209,6 +222,7 @@ impl Judge {
             version: STATE_VERSION,
             labels: self.vocabulary.names(),
             last_look: self.last_look,
+            pace: self.pace,
             tracker: &self.tracker,
             rules: self.rules.iter().map(|r| (r.zone.as_str(), r.kind.as_str(), &r.state)).collect(),
         };
@@ -235,6 +249,7 @@ impl Judge {
         self.follow_vocabulary();
         let renumber = |label: Label| labels.get(usize::from(label.0)).copied().flatten();
         self.last_look = saved.last_look;
+        self.pace = saved.pace;
         self.tracker = saved.tracker;
         self.tracker.relabel(renumber, |label| self.groups.of(label));
         for (zone, kind, mut state) in saved.rules {
@@ -252,6 +267,7 @@ struct SavedRef<'a> {
     version: u32,
     labels: &'a [String],
     last_look: Option<CaptureTime>,
+    pace: Pace,
     tracker: &'a Tracker,
     rules: Vec<(&'a str, &'a str, &'a RuleState)>,
 }
@@ -261,6 +277,8 @@ struct Saved {
     version: u32,
     labels: Vec<String>,
     last_look: Option<CaptureTime>,
+    #[serde(default)]
+    pace: Pace,
     tracker: Tracker,
     rules: Vec<(String, String, RuleState)>,
 }
@@ -325,6 +343,16 @@ impl Rule {
             RuleState::Presence(presence) => presence.blind(),
             RuleState::Loitering(loitering) => loitering.blind(),
             RuleState::Cluster { cluster, .. } => cluster.blind(),
+        }
+    }
+
+    fn is_at_rest(&self) -> bool {
+        match &self.state {
+            RuleState::Dwell(dwell) => dwell.is_at_rest(),
+            RuleState::Count { count, .. } => count.is_at_rest(),
+            RuleState::Presence(presence) => presence.is_at_rest(),
+            RuleState::Loitering(loitering) => loitering.is_at_rest(),
+            RuleState::Cluster { cluster, .. } => cluster.is_at_rest(),
         }
     }
 

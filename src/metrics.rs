@@ -12,8 +12,9 @@ use crate::case::throttle::ThrottleStatus;
 use crate::clock::{CaptureTime, Clock};
 use crate::daemon::Progress;
 use crate::error::Result;
+use crate::evidence::{Store, Swept};
+use crate::health::{CameraHealth, HealthBoard, HealthState};
 use crate::outbox::Outbox;
-use crate::source::{Links, Phase};
 
 /// A snapshot of what is counted. Totals count since the program started unless they say otherwise.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -36,8 +37,24 @@ pub struct Metrics {
     pub outbox: OutboxMetrics,
     /// What is held back; `null` without a throttle.
     pub throttle: Option<ThrottleMetrics>,
-    /// The live cameras.
+    /// Pictures on the box; `null` where none are kept.
+    #[serde(default)]
+    pub evidence: Option<EvidenceMetrics>,
+    /// The cameras.
     pub cameras: Vec<CameraMetrics>,
+}
+
+/// Pictures on the box.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct EvidenceMetrics {
+    /// Bytes that they take up.
+    pub bytes: u64,
+    /// Pictures that were deleted because their time was over.
+    pub expired: u64,
+    /// Pictures that were deleted to make room.
+    pub crowded_out: u64,
+    /// Pictures that should be gone and could not be deleted.
+    pub undeleted: u64,
 }
 
 /// What waits for the broker.
@@ -82,13 +99,36 @@ pub struct ThrottleMetrics {
     pub unclear: u64,
 }
 
-/// A live camera.
+/// A camera.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CameraMetrics {
     /// Its id.
     pub camera: String,
     /// Whether pictures come.
     pub live: bool,
+    /// What it is doing.
+    pub state: HealthState,
+    /// Looks taken.
+    pub looks: u64,
+    /// Looks left out because nothing called for them.
+    pub looks_saved: u64,
+    /// Of the looks taken, those at a view that could not be judged.
+    pub looks_unusable: u64,
+}
+
+impl CameraMetrics {
+    fn new(camera: &CameraHealth) -> Self {
+        let state = camera.health().state;
+        let away = [HealthState::Connecting, HealthState::Stalled, HealthState::Ended];
+        Self {
+            camera: camera.camera().to_owned(),
+            live: !away.contains(&state),
+            state,
+            looks: camera.sights.looks(),
+            looks_saved: camera.sights.saved(),
+            looks_unusable: camera.sights.unusable(),
+        }
+    }
 }
 
 /// Where it is all counted.
@@ -99,8 +139,10 @@ pub struct Meter {
     pub progress: Arc<Progress>,
     /// What is held back, if there is a throttle.
     pub throttle: Option<watch::Receiver<ThrottleStatus>>,
-    /// The live cameras.
-    pub links: Links,
+    /// The cameras.
+    pub board: HealthBoard,
+    /// The folder of pictures, if there is one.
+    pub store: Option<Store>,
     /// The box's clock.
     pub clock: Arc<dyn Clock>,
     /// When the program started.
@@ -140,15 +182,11 @@ impl Meter {
                 lost_pictures: backlog.lost.pictures,
             },
             throttle: self.throttle.as_ref().map(|throttle| throttle_metrics(&throttle.borrow())),
-            cameras: self
-                .links
-                .all()
-                .iter()
-                .map(|link| CameraMetrics {
-                    camera: link.camera().to_owned(),
-                    live: matches!(link.state().phase, Phase::Live),
-                })
-                .collect(),
+            evidence: self.store.as_ref().map(|store| {
+                let Swept { expired, crowded_out, undeleted, bytes } = store.swept();
+                EvidenceMetrics { bytes, expired, crowded_out, undeleted }
+            }),
+            cameras: self.board.all().iter().map(|camera| CameraMetrics::new(camera)).collect(),
         })
     }
 }
@@ -215,10 +253,29 @@ impl Metrics {
             ];
             page.many("verdicts_total", "counter", "Verdicts of reviewers.", "verdict", &verdicts);
         }
-        let live: Vec<(&str, f64)> =
-            self.cameras.iter().map(|one| (one.camera.as_str(), f64::from(u8::from(one.live)))).collect();
-        if !live.is_empty() {
+        if let Some(evidence) = &self.evidence {
+            page.one("evidence_bytes", "gauge", "Bytes of pictures kept.", Some(evidence.bytes as f64));
+            let deleted =
+                [("expired", evidence.expired as f64), ("crowded_out", evidence.crowded_out as f64)];
+            page.many("evidence_deleted_total", "counter", "Pictures deleted.", "why", &deleted);
+            let undeleted = Some(evidence.undeleted as f64);
+            page.one("evidence_undeleted", "gauge", "Pictures past their time, still there.", undeleted);
+        }
+        let of = |value: fn(&CameraMetrics) -> f64| -> Vec<(&str, f64)> {
+            self.cameras.iter().map(|one| (one.camera.as_str(), value(one))).collect()
+        };
+        if !self.cameras.is_empty() {
+            let live = of(|one| f64::from(u8::from(one.live)));
             page.many("camera_live", "gauge", "Whether pictures come.", "camera", &live);
+            let usable = of(|one| f64::from(u8::from(one.state == HealthState::Streaming)));
+            page.many("camera_usable", "gauge", "Whether they can be judged.", "camera", &usable);
+            let looks = of(|one| one.looks as f64);
+            page.many("camera_looks_total", "counter", "Looks taken.", "camera", &looks);
+            let saved = of(|one| one.looks_saved as f64);
+            page.many("camera_looks_saved_total", "counter", "Looks nothing called for.", "camera", &saved);
+            let unusable = of(|one| one.looks_unusable as f64);
+            let help = "Looks at a view that could not be judged.";
+            page.many("camera_looks_unusable_total", "counter", help, "camera", &unusable);
         }
         page.0
     }
@@ -259,7 +316,8 @@ mod tests {
             outbox: Arc::new(Outbox::in_memory().unwrap()),
             progress: Arc::default(),
             throttle: None,
-            links: Links::default(),
+            board: HealthBoard::default(),
+            store: None,
             clock: Arc::new(SystemClock),
             started: SystemClock.now(),
         }

@@ -27,6 +27,7 @@
 //! The core writes from its own thread and the MQTT task reads from another. One mutex around the one
 //! connection serves both: every call is a few short statements, and SQLite has a single writer anyhow.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -40,6 +41,7 @@ use crate::error::{Error, Kind, Result};
 
 mod answers;
 mod cases;
+mod expiry;
 mod message;
 mod rescue;
 mod room;
@@ -413,6 +415,41 @@ impl Outbox {
     /// [`Kind::Disk`] when the database cannot be read.
     pub fn event_of(&self, case: &CaseId) -> Result<Option<String>> {
         self.read(|db| cases::event(db, case))
+    }
+
+    /// A reviewer has rejected `case` at `at`, or (`is_rejected` is false) said something else of it.
+    ///
+    /// # Errors
+    /// [`Kind::Disk`] when the database cannot be written.
+    pub fn reviewed(&self, case: &CaseId, is_rejected: bool, at: CaptureTime) -> Result<()> {
+        self.write(|tx| {
+            if is_rejected { expiry::reject(tx, case, at.nanos()) } else { expiry::accept(tx, case) }.map(Ok)
+        })
+    }
+
+    /// The cases that a reviewer has rejected and that may still have pictures.
+    ///
+    /// # Errors
+    /// [`Kind::Disk`] when the database cannot be read.
+    pub fn rejected(&self) -> Result<HashSet<CaseId>> {
+        self.read(expiry::rejected)
+    }
+
+    /// Takes out pictures that wait for the broker since before `before`, of rejected cases since before
+    /// `rejected_before`. Returns how many.
+    ///
+    /// # Errors
+    /// [`Kind::Disk`] when the database cannot be written.
+    pub fn expire_pictures(&self, before: CaptureTime, rejected_before: CaptureTime) -> Result<u64> {
+        self.write(|tx| expiry::pictures(tx, before.nanos(), rejected_before.nanos()).map(Ok))
+    }
+
+    /// Lists those pictures no more whose file `is_there` does not find. Returns how many.
+    ///
+    /// # Errors
+    /// [`Kind::Disk`] when the database cannot be written.
+    pub fn forget_missing_pictures(&self, is_there: impl Fn(&str) -> bool) -> Result<u64> {
+        self.write(|tx| expiry::forget_missing(tx, is_there).map(Ok))
     }
 
     /// Resolves when messages were accepted since it last resolved.

@@ -13,12 +13,15 @@ use crate::clock::CaptureTime;
 use crate::config::{Decode, GridProfile, LookAt, MqttVersion};
 use crate::detect::{Provider, Setup};
 use crate::evidence::Retention;
+use crate::gate::GatePlan;
+use crate::health::ViewPlan;
 use crate::mqtt::command::Verb;
 use crate::place::{Polygon, Site};
 use crate::rule::{Schedule, SizeLimits};
 use crate::source::usb::UsbCamera;
-use crate::source::{FfmpegCamera, SnapshotCamera};
+use crate::source::{FfmpegCamera, Mask, SnapshotCamera};
 
+mod banned;
 pub(crate) mod broker;
 mod build;
 mod camera;
@@ -27,11 +30,13 @@ pub(crate) mod ground;
 mod labels;
 mod limits;
 mod live;
+mod mask;
 mod model;
 mod privacy;
 mod rule;
 mod size;
 mod storage;
+mod view;
 
 pub use current::{Changes, CurrentPlan};
 
@@ -138,6 +143,8 @@ pub struct CameraPlan {
     pub name: String,
     /// What it watches.
     pub input: Input,
+    /// The main stream, which pictures of what stands are taken from; `None` takes them from what was looked at.
+    pub evidence_input: Option<LivePlan>,
     /// Least seconds of capture time between two looks.
     pub look_interval_s: f64,
     /// The kinds of case, and which labels count as one class group.
@@ -146,8 +153,16 @@ pub struct CameraPlan {
     pub decode: Decode,
     /// What part of the picture a look examines.
     pub look_at: LookAt,
+    /// What makes its view unusable.
+    pub view: ViewPlan,
+    /// How its looks are saved while nothing happens.
+    pub gate: GatePlan,
     /// What its detector's scores are worth; `None` takes them as they are.
     pub scores: Option<Scores>,
+    /// Whether a sign tells people that they are being filmed.
+    pub sign_posted: bool,
+    /// What of its picture nobody may see, not even the detector.
+    pub masks: Arc<[Polygon]>,
     /// All rules of all its zones.
     pub rules: Vec<RulePlan>,
 }
@@ -301,6 +316,11 @@ impl std::fmt::Display for LiveInput {
 }
 
 impl CameraPlan {
+    /// Hides what nobody may see.
+    pub fn mask(&self) -> Mask {
+        Mask::new(self.masks.clone())
+    }
+
     /// Whether any rule that is in force at `at` needs movement.
     pub fn needs_motion(&self, at: CaptureTime) -> bool {
         let in_force = |rule: &RulePlan| {
@@ -311,6 +331,26 @@ impl CameraPlan {
 }
 
 impl Plan {
+    /// What the law asks for and the configuration does not say: ids of cameras of which it does not say that a sign
+    /// tells people that they are being filmed. `None` when it says so of all.
+    pub fn unsigned(&self) -> Option<String> {
+        let without: Vec<&str> = self
+            .cameras
+            .iter()
+            .filter(|camera| !camera.sign_posted)
+            .map(|camera| camera.id.as_str())
+            .collect();
+        (!without.is_empty()).then(|| {
+            format!(
+                "公共场所的摄像机须设置显著的提示标识 (a camera in a public place needs a conspicuous sign): {}. 依据\
+                 《个人信息保护法》第二十六条、《公共安全视频图像信息系统管理条例》(国务院令第799号) (Personal Information \
+                 Protection Law, article 26; State Council Decree 799). Set privacy.sign_posted = true, or sign_posted on \
+                 the camera, once the sign stands",
+                without.join(", ")
+            )
+        })
+    }
+
     /// The CloudEvents `source` of this box.
     pub fn source(&self) -> String {
         format!("/patrol/{}/{}", self.street, self.box_id)

@@ -44,6 +44,10 @@ const RESTED_S: f64 = 1.5;
 /// The resting point drifts to where the centre is with this time constant, in seconds. A centre that goes at a
 /// steady speed is thus this many seconds of way from its resting point: 0.25 sizes a second is moving.
 const DRIFT_S: f32 = 2.0;
+/// What is left of the usual height from one sighting to the next: something that goes away gets smaller by degrees.
+const USUAL: f32 = 0.98;
+/// Sightings from which the usual height is known.
+const KNOWN_HITS: u32 = 3;
 /// Most tracks alive at once; more detections than that are not a street.
 const MOST_TRACKS: usize = 256;
 
@@ -86,6 +90,12 @@ pub struct Track {
     y: Axis,
     width: f32,
     height: f32,
+    /// Its usual height: what is left of a box when the lower part of the object is hidden is no new size.
+    #[serde(default)]
+    usual_height: f32,
+    /// The box of the latest sighting.
+    #[serde(default)]
+    seen: BBox,
     at: CaptureTime,
 }
 
@@ -109,6 +119,8 @@ impl Track {
             y: Axis::new(cy, height),
             width,
             height,
+            usual_height: height,
+            seen: detection.bbox,
             at,
         }
     }
@@ -118,6 +130,17 @@ impl Track {
         let (x, y) = (self.x.position, self.y.position);
         let (w, h) = (self.width / 2.0, self.height / 2.0);
         BBox { x1: x - w, y1: y - h, x2: x + w, y2: y + h }
+    }
+
+    /// What it covers on the look at `at`: the box in which it was seen, which is ahead of where something that brakes or
+    /// turns is believed to be, or that belief.
+    pub(crate) fn cover(&self, at: CaptureTime) -> BBox {
+        if self.last_seen == at { self.seen } else { self.bbox() }
+    }
+
+    /// Its usual height, 0-1, once it is known.
+    pub(crate) fn usual_height(&self) -> Option<f32> {
+        (self.hits >= KNOWN_HITS).then_some(self.usual_height)
     }
 
     fn predict(&mut self, at: CaptureTime) {
@@ -139,6 +162,8 @@ impl Track {
         // Sizes change slowly; a half-hidden object must not shrink its track at once.
         self.width += 0.3 * (detection.bbox.width() - self.width);
         self.height += 0.3 * (detection.bbox.height() - self.height);
+        self.seen = detection.bbox;
+        self.usual_height = detection.bbox.height().max(self.usual_height * USUAL);
         self.label = detection.label;
         self.score = (self.score * 0.95).max(detection.score);
         let since_s = at.seconds_since(self.last_seen) as f32;

@@ -109,6 +109,29 @@ fn once_warm_no_stage_around_the_network_takes_memory() {
 }
 
 #[test]
+fn once_warm_a_mask_takes_no_memory() {
+    let text = std::fs::read_to_string(CONFIG).unwrap().replacen(
+        "source =",
+        "mask = [[[0, 0], [0.2, 0], [0.2, 0.3]], [[0.5, 0.5], [0.9, 0.6], [0.6, 0.9]]]\nsource =",
+        1,
+    );
+    let plan = Plan::new(&ConfigFile::parse(Path::new(CONFIG), text).unwrap()).unwrap();
+    let mut masks = [plan.cameras[0].mask(), plan.cameras[0].mask()];
+    let mut frames = clip();
+    for round in 0..2 {
+        for (n, frame) in frames.iter_mut().enumerate() {
+            let before = frame.y.clone();
+            let ((), taken) = counted(|| masks[n % 2].apply(frame));
+            if round == 0 {
+                assert!(frame.y != before, "it hides something");
+            } else {
+                assert_eq!(taken, 0, "{}x{}", frame.width, frame.height);
+            }
+        }
+    }
+}
+
+#[test]
 fn once_warm_a_look_takes_memory_only_in_the_runtime_binding_and_when_there_is_more_to_remember() {
     let plan = Plan::new(&ConfigFile::read(Path::new(CONFIG)).unwrap()).unwrap();
     let mut detector = OnnxDetector::open(Path::new(MODEL), None, 1).unwrap();

@@ -56,15 +56,17 @@ fn bench_reports_what_scripts_read_and_counts_its_allocations() {
 #[test]
 fn bench_cameras_reports_what_each_camera_costs() {
     let clip = "tests/media/vtest.mp4";
-    let text =
-        gridpatrol_ok(&["bench", "cameras", "--input", clip, "--streams", "1,2", "--seconds", "2", "--json"]);
+    let idle = ["--idle", clip];
+    let args = ["bench", "cameras", "--input", clip, "--streams", "1,2", "--seconds", "2", "--json"];
+    let text = gridpatrol_ok(&[&args[..], &idle].concat());
     let report: Value = serde_json::from_str(&text).unwrap();
     let rows = report["rows"].as_array().unwrap();
-    let named: Vec<_> = rows.iter().map(|row| (row["mode"].as_str().unwrap(), &row["cameras"])).collect();
-    assert_eq!(named, [("key", &1.into()), ("key", &2.into()), ("all", &1.into()), ("all", &2.into())]);
+    let named: Vec<_> =
+        rows.iter().map(|row| (row["mode"].as_str().unwrap(), row["cameras"].as_u64().unwrap())).collect();
+    assert_eq!(named, [("key", 1), ("key", 2), ("all", 1), ("all", 2), ("idle", 1), ("idle", 2)]);
     let number = |row: &Value, key: &str| row[key].as_f64().unwrap_or_else(|| panic!("no {key} in {row}"));
     for row in rows {
-        for key in ["cores", "capture_cores", "look_cores", "looks_per_s", "rss_bytes"] {
+        for key in ["cores", "capture_cores", "look_cores", "looks_per_s", "saved_per_s", "rss_bytes"] {
             assert!(number(row, key) >= 0.0, "{key}: {row}");
         }
         // The clip has ten pictures a second, and a key picture each 25 s.

@@ -211,6 +211,21 @@ fn i3_a_case_clears_only_when_its_place_was_seen_empty() {
 }
 
 #[test]
+fn i1_a_camera_that_is_turned_away_and_knows_it_late_doubles_no_case() {
+    let cars = [car(0.2), car(0.5), car(0.8)];
+    let turned = cars.map(|(name, b)| (name, BBox { x1: b.x1 + 0.1, x2: b.x2 + 0.1, ..b }));
+    // It comes back a little lower than before.
+    let nudged = cars.map(|(name, b)| (name, BBox { y1: b.y1 + 0.012, y2: b.y2 + 0.012, ..b }));
+    let mut watch = Watch::new();
+    watch.see(65.0, &cars).see(4.0, &turned).show(40.0, View::Moved, &turned).see(100.0, &nudged);
+    assert_eq!(watch.changes(), [Change::Opened; 3], "{:?}", watch.story());
+    // Two that leave one shortly after the other have left.
+    watch.see(3.0, &nudged[..2]).see(20.0, &nudged[..1]);
+    let cleared = watch.changes().iter().filter(|&&change| change == Change::Cleared).count();
+    assert_eq!(cleared, 2, "{:?}", watch.story());
+}
+
+#[test]
 fn i3_a_bus_that_is_missed_on_a_look_still_hides_what_is_behind_it() {
     let mut watch = Watch::new();
     watch.see(65.0, &[car(0.3)]);

@@ -13,12 +13,15 @@ mod cases;
 mod cli;
 mod clip;
 mod delivery;
+#[cfg(feature = "desk")]
+mod desk;
 mod detect;
 mod element_types;
 mod evidence;
 mod grids;
 mod halves;
 mod heads;
+mod privacy;
 mod providers;
 mod redaction;
 mod rules;

@@ -1,6 +1,6 @@
 //! What a camera on the network costs: so many streams watched at once, from the packets to the cases.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +11,7 @@ use crate::config::{ConfigFile, Decode};
 use crate::detect::{Detector, OnnxDetector};
 use crate::error::{Error, Kind, Result};
 use crate::evidence::Pictures;
+use crate::health::Sights;
 use crate::pipeline::{Bell, Capture, Chain, Mailbox, Pace, Pool, WorkerCamera};
 use crate::plan::Plan;
 use crate::shutdown::Shutdown;
@@ -21,6 +22,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How long they run at most before anything is measured, so that buffers are warm.
 const WARM: Duration = Duration::from_secs(5);
 
+/// The same where the gate must learn what is usual: it takes a few key pictures.
+const LEARN: Duration = Duration::from_secs(30);
+
 /// What is watched for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -29,6 +33,8 @@ pub enum Mode {
     Key,
     /// What moves, and the usual way of other programs: every picture is decoded, five a second are looked at.
     All,
+    /// What stays, while nothing happens: key pictures only, and a look where something calls for one.
+    Idle,
 }
 
 /// What `cameras` cameras cost together.
@@ -48,6 +54,8 @@ pub struct Cost {
     pub cores: f64,
     /// Looks a second at a camera.
     pub looks_per_s: f64,
+    /// Looks a second that nothing called for.
+    pub saved_per_s: f64,
     /// Pictures a second that a camera sent, and that were decoded.
     pub received_per_s: f64,
     /// Of them, decoded.
@@ -66,9 +74,11 @@ pub fn watch(mode: Mode, cameras: usize, url: &str, model: &str, seconds: f64) -
     let text = configuration(cameras, url, model);
     let mut plan = Plan::new(&ConfigFile::parse("bench.toml".as_ref(), text)?)?;
     for camera in &mut plan.cameras {
-        camera.decode = match mode {
-            Mode::Key => Decode::Key,
-            Mode::All => Decode::All,
+        (camera.decode, camera.gate.enabled) = match mode {
+            // What a look costs is not to hang on what the stream shows.
+            Mode::Key => (Decode::Key, false),
+            Mode::All => (Decode::All, false),
+            Mode::Idle => (Decode::Key, true),
         };
     }
     let opened = OnnxDetector::several(&plan.model, &plan.setup(), plan.workers)?;
@@ -82,30 +92,30 @@ pub fn watch(mode: Mode, cameras: usize, url: &str, model: &str, seconds: f64) -
     plan.check_labels(&vocabulary, model)?;
     let pictures = Pictures::open(&plan)?;
     let (bell, shutdown) = (Arc::new(Bell::default()), Shutdown::default());
-    let (mut seats, mut captures, mut links) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut seats, mut captures, mut links, mut sights) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for camera in &plan.cameras {
         let now = SystemClock.now();
         let (mailbox, link) = (Arc::new(Mailbox::default()), Arc::new(Link::new(&camera.id, now)));
         let post = (mailbox.clone(), bell.clone());
         captures.push(Capture::start(camera, now, Pace { speed: 1.0 }, post, link.clone())?);
-        seats.push(WorkerCamera::new(
-            Chain::new(&plan, camera, vocabulary.clone(), pictures.clone()),
-            mailbox,
-        ));
+        let chain = Chain::new(&plan, camera, vocabulary.clone(), pictures.clone());
+        sights.push(chain.sights().clone());
+        seats.push(WorkerCamera::new(chain, mailbox));
         links.push(link);
     }
-    let looks = Mutex::new(0_u64);
     let pool = Pool::new(seats, bell);
     let cost = std::thread::scope(|scope| {
-        let (looks, stop) = (&looks, shutdown.clone());
+        let stop = shutdown.clone();
         let working = scope.spawn(move || {
             pool.run(&mut detectors, false, &stop, |_, _, reports| {
                 reports.clear();
-                *looks.lock().unwrap_or_else(PoisonError::into_inner) += 1;
                 Ok(())
             })
         });
-        let cost = measure(mode, &links, seconds, || *looks.lock().unwrap_or_else(PoisonError::into_inner));
+        let cost = measure(mode, &links, seconds, || {
+            let all = |count: fn(&Sights) -> u64| sights.iter().map(|sights| count(sights)).sum();
+            (all(Sights::looks), all(Sights::saved))
+        });
         shutdown.request();
         match working.join() {
             Ok(Ok(())) => cost,
@@ -133,7 +143,7 @@ fn configuration(cameras: usize, url: &str, model: &str) -> String {
 }
 
 /// Measures once all cameras give pictures.
-fn measure(mode: Mode, links: &[Arc<Link>], seconds: f64, looks: impl Fn() -> u64) -> Result<Cost> {
+fn measure(mode: Mode, links: &[Arc<Link>], seconds: f64, looks: impl Fn() -> (u64, u64)) -> Result<Cost> {
     let began = Instant::now();
     while let Some(link) = links.iter().find(|link| link.state().phase != Phase::Live) {
         if began.elapsed() > PATIENCE {
@@ -145,7 +155,8 @@ fn measure(mode: Mode, links: &[Arc<Link>], seconds: f64, looks: impl Fn() -> u6
         }
         std::thread::sleep(Duration::from_millis(50));
     }
-    std::thread::sleep(WARM.min(Duration::from_secs_f64(seconds)));
+    let warm = if mode == Mode::Idle { LEARN } else { WARM };
+    std::thread::sleep(warm.min(Duration::from_secs_f64(2.0 * seconds)));
     let totals = |count: fn(&LinkState) -> u64| links.iter().map(|link| count(&link.state())).sum::<u64>();
     let counts = || {
         let pictures =
@@ -166,7 +177,8 @@ fn measure(mode: Mode, links: &[Arc<Link>], seconds: f64, looks: impl Fn() -> u6
         capture_cores: (after.2[0] - before.2[0]) / each,
         look_cores: (after.2[1] - before.2[1]) / each,
         cores: (after.1 - before.1) / each,
-        looks_per_s: (after.4 - before.4) as f64 / each,
+        looks_per_s: (after.4.0 - before.4.0) as f64 / each,
+        saved_per_s: (after.4.1 - before.4.1) as f64 / each,
         received_per_s: pictures[0] / each,
         decoded_per_s: pictures[1] / each,
         late_share: pictures[2] / pictures[0].max(1.0),

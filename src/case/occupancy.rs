@@ -26,8 +26,8 @@ const FALSE_ALARM: f32 = 0.03;
 const WEAK_HIT: f32 = 0.8;
 /// Share of the detection statistics kept from look to look: the rate is that of the last 50 or so looks.
 const MEMORY: f32 = 0.98;
-/// A stretch between two looks adds at most this much empty time, in seconds: looks are rarely further apart
-/// while a camera works, and what happened in a longer gap was not seen.
+/// A stretch between two looks adds at most this much empty time, in seconds, unless the camera's looks are usually
+/// further apart: what happened in a longer gap was not seen.
 pub(crate) const LONGEST_STEP_S: f64 = 5.0;
 /// Empty time is also held against the longest stretch in which the object was missed before it was found
 /// again, times this: what hid once for ten seconds is not gone after ten.
@@ -80,6 +80,9 @@ pub(crate) struct Occupancy {
     looked: f32,
     // The run of empty looks since the last hit.
     misses: u32,
+    /// Of these, misses that say nothing of another object: the detector may find none at all at that time.
+    #[serde(default)]
+    unproven: u32,
     empty_s: f64,
     longest_empty_s: f64,
     /// Part of the dwell for which nothing was found, hidden or not.
@@ -100,6 +103,7 @@ impl Occupancy {
             found: 0.0,
             looked: 0.0,
             misses: 0,
+            unproven: 0,
             empty_s: 0.0,
             longest_empty_s: 0.0,
             bridged_s: 0.0,
@@ -123,6 +127,7 @@ impl Occupancy {
         self.looked = (self.looked + misses + 1.0) * MEMORY;
         self.longest_empty_s = self.longest_empty_s.max(self.empty_s);
         self.misses = 0;
+        self.unproven = 0;
         self.empty_s = 0.0;
         self.hits += 1;
         self.looks += 1;
@@ -135,17 +140,22 @@ impl Occupancy {
         self.log_odds = (self.log_odds + gain).min(MOST);
     }
 
-    /// The place was seen and nothing was found there.
-    pub(crate) fn miss(&mut self, at: CaptureTime) {
+    /// The place was seen and nothing was found there. The time since the look before counts up to `longest_step_s`.
+    pub(crate) fn miss(&mut self, at: CaptureTime, longest_step_s: f64) {
         self.looks += 1;
         // When it went, between the last hit and the first miss, was not seen: the time counts from that miss.
         if let Some(last) = self.last_judged.filter(|_| self.misses > 0) {
-            self.empty_s += at.seconds_since(last).clamp(0.0, LONGEST_STEP_S);
+            self.empty_s += at.seconds_since(last).clamp(0.0, longest_step_s);
         }
         self.misses += 1;
         self.last_judged = Some(at);
         let loss = ((1.0 - self.detection_rate()) / (1.0 - FALSE_ALARM)).ln();
         self.log_odds = (self.log_odds + loss).max(-MOST);
+    }
+
+    /// The latest miss says only that nothing was found: it is no proof that what is found next is another object.
+    pub(crate) fn discount(&mut self) {
+        self.unproven += 1;
     }
 
     /// The place could not be seen on this look.
@@ -167,7 +177,7 @@ impl Occupancy {
             let before = before as f32;
             ((missed + before) / (self.looked + 3.0 + before) / (1.0 - FALSE_ALARM)).min(1.0).ln()
         };
-        -(0..self.misses.min(MOST_COUNTED)).map(surprise).sum::<f32>()
+        -(0..(self.misses - self.unproven).min(MOST_COUNTED)).map(surprise).sum::<f32>()
     }
 
     /// Whether the place was looked at so often since the last hit that what leaves it or comes would have been seen on
@@ -285,7 +295,7 @@ mod tests {
         let mut place = parked(60);
         // Three looks, an hour apart: three misses, but only seconds of empty place were seen.
         for hour in 1..=3 {
-            place.miss(at(60.0 + 3600.0 * f64::from(hour)));
+            place.miss(at(60.0 + 3600.0 * f64::from(hour)), LONGEST_STEP_S);
         }
         assert!(place.empty_s <= 3.0 * LONGEST_STEP_S);
         assert!(!place.is_empty(60.0));
@@ -297,7 +307,7 @@ mod tests {
         let mut cleared = None;
         for look in 1..200 {
             let t = 60.0 + f64::from(look) / 5.0;
-            place.miss(at(t));
+            place.miss(at(t), LONGEST_STEP_S);
             if cleared.is_none() && place.is_empty(10.0) {
                 cleared = Some(t - 60.0);
             }
@@ -310,10 +320,10 @@ mod tests {
     fn the_time_before_the_first_miss_is_no_empty_time() {
         let mut place = Occupancy::new(at(0.0), at(0.0));
         (1..=5).for_each(|look| place.hit(at(2.0 * f64::from(look)), Hit::Sure));
-        (6..=10).for_each(|look| place.miss(at(2.0 * f64::from(look))));
+        (6..=10).for_each(|look| place.miss(at(2.0 * f64::from(look)), LONGEST_STEP_S));
         // Seen at 10 s, missed from 12 to 20 s: it may have left just before 12 s.
         assert_eq!(place.empty_s, 8.0);
-        place.miss(at(22.0));
+        place.miss(at(22.0), LONGEST_STEP_S);
         assert_eq!(place.empty_s, 10.0);
     }
 
@@ -321,15 +331,15 @@ mod tests {
     fn what_was_missed_for_long_before_is_waited_for_longer() {
         let mut place = parked(60);
         for look in 1..=40 {
-            place.miss(at(60.0 + f64::from(look) / 5.0));
+            place.miss(at(60.0 + f64::from(look) / 5.0), LONGEST_STEP_S);
         }
         place.hit(at(68.2), Hit::Sure);
         for look in 1..=60 {
-            place.miss(at(68.2 + f64::from(look) / 5.0));
+            place.miss(at(68.2 + f64::from(look) / 5.0), LONGEST_STEP_S);
         }
         assert!(!place.is_empty(10.0), "it was once missed for 8 s, so 12 s are not enough");
         for look in 61..=90 {
-            place.miss(at(68.2 + f64::from(look) / 5.0));
+            place.miss(at(68.2 + f64::from(look) / 5.0), LONGEST_STEP_S);
         }
         assert!(place.is_empty(10.0));
     }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::lifecycle::Case;
 use super::occupancy::Occupancy;
-use super::trial::{Spread, Trial, Verdict};
+use super::trial::{Gap, Spread, Trial, Verdict};
 use crate::clock::CaptureTime;
 use crate::detect::{BBox, Detection};
 
@@ -97,10 +97,16 @@ impl Slot {
 
     /// Something was found at `at` in this place after it was seen empty, or not at all, for a while: it has to
     /// stand trial. A trial that is under way for a better reason goes on.
-    pub(crate) fn suspect(&mut self, at: CaptureTime, emptiness: f32) {
-        let gap_s = at.seconds_since(self.occupancy.last_seen);
-        let left = self.manoeuvre.is_some_and(|when| when >= self.occupancy.last_seen);
-        let trial = Trial::new(at, gap_s, emptiness, left, self.occupancy.was_watched(at));
+    pub(crate) fn suspect(&mut self, at: CaptureTime) {
+        let emptiness = self.occupancy.emptiness();
+        let gap = Gap {
+            stood_s: self.occupancy.dwell_s(),
+            lasted_s: at.seconds_since(self.occupancy.last_seen),
+            emptiness,
+            left: self.manoeuvre.is_some_and(|when| when >= self.occupancy.last_seen),
+            watched: self.occupancy.was_watched(at),
+        };
+        let trial = Trial::new(at, gap);
         if self.trial.as_ref().is_none_or(|running| running.odds() < trial.odds()) {
             self.trial = Some(trial);
         }

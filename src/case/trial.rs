@@ -32,14 +32,19 @@ const SURELY_SAME: f32 = -5.0;
 const LIKELY_SAME: f32 = -1.0;
 /// … and 400 to 1 for another object, since that verdict cannot be taken back.
 const SURELY_OTHER: f32 = 6.0;
-/// A place at a busy kerb changes hands about once in so many seconds.
+/// For the same reason, at the end of a trial that has come to no clear verdict, 3 to 1.
+const LIKELY_OTHER: f32 = 1.0;
+/// A place at a busy kerb changes hands about once in so many seconds, and one in which something has stood for longer
+/// about once in as long as that.
 const TURNOVER_S: f64 = 3600.0;
 /// What an empty look is worth: a detector that missed an object once is likely to miss it again in the same light,
 /// so that a run of misses says less than as many independent ones …
 const EMPTY_WORTH: f32 = 0.85;
 /// … and at most this, in natural log-odds: 400 to 1. However long the run is, glare or a reflection may be all that
-/// there is to it.
+/// there is to it …
 const MOST_EMPTINESS: f32 = 6.0;
+/// … which lasts for minutes: a longer gap is worth 1 more with each factor of e over so many seconds.
+const GLARE_S: f64 = 900.0;
 /// What it says if something was seen on its way out of the place or into it, in natural log-odds: 20 to 1. An
 /// estimate, not a measurement.
 const MANOEUVRE: f32 = 3.0;
@@ -148,6 +153,21 @@ pub(crate) enum Verdict {
     Other,
 }
 
+/// A stretch in which nothing was found in a place.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Gap {
+    /// For how long something had stood there before, in seconds.
+    pub(crate) stood_s: f64,
+    /// How long it lasted, in seconds.
+    pub(crate) lasted_s: f64,
+    /// What views of the empty place say, in natural log-odds.
+    pub(crate) emptiness: f32,
+    /// Whether something was seen on its way out or in meanwhile …
+    pub(crate) left: bool,
+    /// … and whether it would have been.
+    pub(crate) watched: bool,
+}
+
 /// Something found where nothing was found for a while.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Trial {
@@ -161,12 +181,12 @@ pub(crate) struct Trial {
 }
 
 impl Trial {
-    /// Of something found at `since`, after nothing was found for `gap_s` seconds and views of the empty place
-    /// spoke for `emptiness` (natural log-odds). `left` says if something was seen on its way out or in meanwhile, and
-    /// `watched` if it would have been.
-    pub(crate) fn new(since: CaptureTime, gap_s: f64, emptiness: f32, left: bool, watched: bool) -> Self {
-        let turnover = (gap_s.max(1.0) / TURNOVER_S).ln() as f32;
-        let odds = turnover.min(0.0) + (EMPTY_WORTH * emptiness).min(MOST_EMPTINESS);
+    /// Of something found at `since` after `gap`.
+    pub(crate) fn new(since: CaptureTime, gap: Gap) -> Self {
+        let Gap { stood_s, lasted_s: gap_s, emptiness, left, watched } = gap;
+        let most = MOST_EMPTINESS + (gap_s / GLARE_S).max(1.0).ln() as f32;
+        let turnover = (gap_s.max(1.0) / TURNOVER_S.max(stood_s)).ln() as f32;
+        let odds = turnover.min(0.0) + (EMPTY_WORTH * emptiness).min(most);
         let odds = match (left, watched) {
             (true, _) => odds + MANOEUVRE,
             (false, true) => odds - UNSEEN_MANOEUVRE,
@@ -217,7 +237,7 @@ impl Trial {
         if self.len < MOST && odds > surely_same && !other {
             return None;
         }
-        Some(if odds > 0.0 { Verdict::Other } else { Verdict::Same })
+        Some(if odds > LIKELY_OTHER { Verdict::Other } else { Verdict::Same })
     }
 
     /// The box that the trial settled on; edges that never showed are those of `mean`.
@@ -272,10 +292,14 @@ mod tests {
         (mean, spread)
     }
 
+    fn gap(emptiness: f32) -> Gap {
+        Gap { stood_s: 60.0, lasted_s: 15.0, emptiness, left: false, watched: false }
+    }
+
     /// The verdict on a car that stands `by` aside, after emptiness worth `emptiness`.
     fn verdict(by: f32, emptiness: f32, shown: [bool; 4]) -> Option<Verdict> {
         let (mean, spread) = settled();
-        let mut trial = Trial::new(CaptureTime::default(), 15.0, emptiness, false, false);
+        let mut trial = Trial::new(CaptureTime::default(), gap(emptiness));
         (0..MOST).find_map(|n| {
             let jitter = 0.004 * ((n % 3) as f32 - 1.0);
             trial.hear(&shifted(by + jitter), shown, &mean, &spread, false)
@@ -291,7 +315,7 @@ mod tests {
     #[test]
     fn an_edge_that_is_cut_off_says_nothing() {
         let (mean, spread) = settled();
-        let mut trial = Trial::new(CaptureTime::default(), 15.0, 5.0, false, false);
+        let mut trial = Trial::new(CaptureTime::default(), gap(5.0));
         let cut = BBox { x2: 0.46, ..CAR };
         let verdict =
             (0..MOST).find_map(|_| trial.hear(&cut, [true, true, false, true], &mean, &spread, false));
@@ -302,7 +326,7 @@ mod tests {
     #[test]
     fn three_boxes_on_the_way_in_do_not_decide() {
         let (mean, spread) = settled();
-        let mut trial = Trial::new(CaptureTime::default(), 15.0, 3.0, false, false);
+        let mut trial = Trial::new(CaptureTime::default(), gap(3.0));
         let verdict = (0..MOST).find_map(|n| {
             let by = if n < 3 { 0.015 } else { 0.0 };
             trial.hear(&shifted(by), [true; 4], &mean, &spread, false)

@@ -106,6 +106,7 @@ fn as_text(plan: &Plan, found: &Found<'_>) -> String {
             ));
         }
     }
+    lines.extend(plan.unsigned().map(|warning| format!("Warning: {warning}.")));
     lines.extend(overlaps.iter().take(SHOWN_OVERLAPS).map(|overlap| {
         let Overlap { first, second, area_m2 } = overlap;
         format!("grids {first} and {second} share {area_m2:.0} m² of ground; it counts to the smaller grid")
@@ -155,6 +156,7 @@ fn as_json(plan: &Plan, found: &Found<'_>) -> Result<String> {
         "redaction": redaction.map(|[faces, plates]| serde_json::json!({"faces": faces, "plates": plates})),
         "cameras": cameras,
         "grid_overlaps": overlaps,
+        "warnings": plan.unsigned().into_iter().collect::<Vec<String>>(),
     });
     serde_json::to_string(&result)
         .map_err(|e| Error::new(Kind::System, "cannot write the result as JSON").caused_by(e))

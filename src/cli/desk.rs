@@ -8,13 +8,15 @@ use tracing::info;
 
 use crate::desk::life::Role;
 use crate::desk::people::NewAccount;
-use crate::desk::{Denied, Desk, DeskPlan};
+use crate::desk::{Denied, Desk, DeskPlan, web};
 use crate::error::{Error, Kind, Result};
 use crate::shutdown::Shutdown;
 use crate::text_file;
 
 /// Largest password file.
 const MAX_PASSWORD_FILE: u64 = 1024;
+/// Questions to the desk that are answered at a time; more wait.
+const BLOCKING: usize = 64;
 
 /// The desk of a street: review, dispose, escalate and follow up cases. 街道案件工作台。
 #[derive(Debug, clap::Args)]
@@ -175,15 +177,48 @@ fn serve(config: &Path) -> Result<()> {
             config.display()
         );
     }
-    let plan = desk.plan();
-    info!(
-        street = plan.street,
-        broker = format!("{}:{}", plan.broker.host, plan.broker.port),
-        "The desk is open."
-    );
-    signals.block_on(crate::desk::run(Arc::clone(&desk), shutdown.requested()));
+    serve_pages(&desk, &shutdown)?;
+    drop(signals);
     info!("Stopping.");
     Ok(())
+}
+
+/// Runs the desk and its pages until `shutdown`. They have threads of their own: a page that is slow holds up neither
+/// the broker nor a signal.
+fn serve_pages(desk: &Arc<Desk>, shutdown: &Shutdown) -> Result<()> {
+    let plan = desk.plan();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(BLOCKING)
+        .thread_name("desk")
+        .enable_all()
+        .build()
+        .map_err(|e| Error::new(Kind::System, "cannot start the desk's threads").caused_by(e))?;
+    runtime.block_on(async {
+        let listener = tokio::net::TcpListener::bind(plan.web.listen).await.map_err(|e| {
+            Error::new(Kind::System, format!("cannot listen on {}", plan.web.listen))
+                .caused_by(e)
+                .help("web.listen is the address and port of the pages; is another desk running?")
+        })?;
+        info!(
+            street = plan.street,
+            broker = format!("{}:{}", plan.broker.host, plan.broker.port),
+            listen = plan.web.listen.to_string(),
+            page = plan.web.public_url,
+            "The desk is open."
+        );
+        let stop = shutdown.clone();
+        let pages = web::serve(Arc::clone(desk), listener, async move { stop.requested().await });
+        let work = crate::desk::run(Arc::clone(desk), shutdown.requested());
+        let pages = async {
+            let ended = pages.await;
+            // Without pages the rest is of no use.
+            shutdown.request();
+            ended
+        };
+        let (ended, ()) = tokio::join!(pages, work);
+        ended
+    })
 }
 
 fn say(text: &str) -> Result<()> {

@@ -124,6 +124,9 @@ struct Kept {
     judge: Box<RawValue>,
     /// Absent in what was kept by a version that had no throttle.
     throttle: Option<Box<RawValue>>,
+    /// What is known of the view; absent for detections, and in what was kept by a version that did not look at it.
+    #[serde(default)]
+    watch: Option<Box<RawValue>>,
 }
 
 impl<'a> Replay<'a> {
@@ -148,6 +151,9 @@ impl<'a> Replay<'a> {
         if let Some(kept) = state.as_deref().map(read_state).transpose()?.flatten() {
             sequence = kept.sequence;
             chain.restore(kept.judge.get().as_bytes())?;
+            if let Some(kept) = kept.watch.filter(|_| detector.is_some()) {
+                chain.restore_watch(kept.get().as_bytes())?;
+            }
             if let Some(kept) = kept.throttle {
                 throttle = Throttle::restore(plan.limits, kept.get().as_bytes())?;
             }
@@ -186,7 +192,7 @@ impl<'a> Replay<'a> {
 
     fn frames(&mut self, fps: f64) -> Result<()> {
         let camera = &self.plan.cameras[0];
-        let mut source = source::open(&camera.input, self.start, fps)?;
+        let mut source = source::recorded(camera, self.start, fps)?;
         let duration_s = source.duration_s();
         let mut progress = Progress::new();
         let mut frame = Frame::default();
@@ -268,10 +274,13 @@ impl<'a> Replay<'a> {
     fn finish(mut self) -> Result<()> {
         self.events.flush().map_err(|e| Error::disk(&self.events_name, "write the events to", e))?;
         if let Some(path) = &self.state {
-            write_state(path, self.sequence, &self.chain, &self.throttle)?;
+            let watch = self.detector.as_ref().map(|_| self.chain.save_watch()).transpose()?;
+            write_state(path, self.sequence, &self.chain, (&self.throttle, watch))?;
         }
         tracing::info!(
             looks = self.chain.looks(),
+            looks_saved = self.chain.sights().saved(),
+            looks_unusable = self.chain.sights().unusable(),
             opened = self.opened,
             updated = self.updated,
             cleared = self.cleared,
@@ -295,13 +304,23 @@ fn read_state(path: &Path) -> Result<Option<Kept>> {
     }
 }
 
-fn write_state(path: &Path, sequence: u64, chain: &Chain, throttle: &Throttle) -> Result<()> {
+fn write_state(
+    path: &Path,
+    sequence: u64,
+    chain: &Chain,
+    (throttle, watch): (&Throttle, Option<Vec<u8>>),
+) -> Result<()> {
     let unwritable = |e: serde_json::Error| {
         Error::new(Kind::System, format!("cannot write the state {}", path.display())).caused_by(e)
     };
     let raw =
         |json: &[u8]| RawValue::from_string(String::from_utf8_lossy(json).into_owned()).map_err(unwritable);
-    let kept = Kept { sequence, judge: raw(&chain.judge.save()?)?, throttle: Some(raw(&throttle.save()?)?) };
+    let kept = Kept {
+        sequence,
+        judge: raw(&chain.judge.save()?)?,
+        throttle: Some(raw(&throttle.save()?)?),
+        watch: watch.as_deref().map(raw).transpose()?,
+    };
     let bytes = serde_json::to_vec(&kept).map_err(unwritable)?;
     let folder = path.parent().unwrap_or(Path::new("."));
     let part = path.with_extension("part");

@@ -1,10 +1,10 @@
 //! `gridpatrol run`: watch the cameras and publish their cases, until told to stop.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::clock::SystemClock;
 use crate::config::ConfigFile;
@@ -33,7 +33,7 @@ pub struct Args {
 /// # Errors
 /// When the configuration or the model is at fault, or a case could not be stored.
 pub fn run(args: &Args) -> Result<()> {
-    let mut plan = Plan::new(&ConfigFile::read(&args.config)?)?;
+    let mut plan = read(&args.config)?;
     let detectors = super::detectors(&mut plan)?;
     let shutdown = Shutdown::default();
     let signals = stop_on_signals(&shutdown)?;
@@ -51,7 +51,7 @@ pub fn run(args: &Args) -> Result<()> {
     let options = Options { stays: true, ..Options::default() };
     let daemon = Daemon::start(plan, detectors, Arc::new(SystemClock), options, shutdown.clone())?;
     let config = args.config.clone();
-    daemon.reloads_from(Box::new(move || Plan::new(&ConfigFile::read(&config)?)));
+    daemon.reloads_from(Box::new(move || read(&config)));
     service::say(&Word::Ready(about));
     // Recorded inputs may be at their end; a daemon stays up all the same, for what waits in the outbox.
     while signals.block_on(is_hangup(&mut hangup, &shutdown)) {
@@ -68,6 +68,15 @@ pub fn run(args: &Args) -> Result<()> {
     info!("Stopping.");
     service::say(&Word::Stopping);
     daemon.stop()
+}
+
+/// The plan of the configuration at `path`, with a warning of what the law asks for and it does not say.
+fn read(path: &Path) -> Result<Plan> {
+    let plan = Plan::new(&ConfigFile::read(path)?)?;
+    if let Some(warning) = plan.unsigned() {
+        warn!("{warning}.");
+    }
+    Ok(plan)
 }
 
 /// Waits for SIGHUP; `false` when stopping is asked for.

@@ -12,7 +12,7 @@ use crate::metrics::Metrics;
 use crate::mqtt::command::{
     EvidenceCommand, QuietCommand, ReloadCommand, ResumeCommand, SnapshotCommand, VerdictCommand,
 };
-use crate::mqtt::{Answer, CaseEvent, Status, contract};
+use crate::mqtt::{Answer, CaseEvent, Health, Status, contract};
 
 /// Print a JSON Schema (draft 2020-12), or the contract as an AsyncAPI 3.0 document.
 #[derive(Clone, Debug, clap::Args)]
@@ -31,6 +31,8 @@ pub enum Subject {
     Event,
     /// The retained status of a box.
     Status,
+    /// The retained health of a camera.
+    Health,
     /// What a box answers to a command.
     Answer,
     /// What a box counts.
@@ -64,6 +66,7 @@ pub fn of(subject: Subject) -> Result<Value> {
         Subject::Event => generate::<CaseEvent>(written()),
         Subject::Answer => generate::<Answer>(written()),
         Subject::Metrics => generate::<Metrics>(written()),
+        Subject::Health => generate::<Health>(written()),
         Subject::Status => generate::<Status>(written()),
         Subject::Verdict => generate::<VerdictCommand>(read()),
         Subject::Quiet => generate::<QuietCommand>(read()),

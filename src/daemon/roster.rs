@@ -15,17 +15,18 @@ use super::{Keeper, ReadPlan, resumed, start_time};
 use crate::detect::Vocabulary;
 use crate::error::{Error, Kind, Result};
 use crate::evidence::Pictures;
+use crate::health::HealthBoard;
 use crate::pipeline::{Bell, Capture, Mailbox, Moment, Pace, Pool, Snapshots, WorkerCamera};
-use crate::plan::{CameraPlan, Changes, Input, Plan};
+use crate::plan::{CameraPlan, Changes, Plan};
 use crate::shutdown::Shutdown;
-use crate::source::{Link, Links};
+use crate::source::Link;
 
 /// What cameras are put to work with.
 pub(super) struct Roster {
     pub(super) keeper: Arc<Keeper>,
     pub(super) pool: Arc<Pool>,
     pub(super) bell: Arc<Bell>,
-    pub(super) links: Links,
+    pub(super) board: HealthBoard,
     pub(super) vocabulary: Vocabulary,
     pub(super) pictures: Pictures,
     pub(super) snapshots: Snapshots,
@@ -87,14 +88,13 @@ impl Roster {
         let link = Arc::new(Link::new(&camera.id, clock.now()));
         let mailbox = Arc::new(Mailbox::default());
         let post = (mailbox.clone(), self.bell.clone());
+        let sights = chain.sights().clone();
         let capture = Capture::start(camera, start, self.pace, post, link.clone())?;
         if self.pool.add(WorkerCamera::new(chain, mailbox)).is_err() {
             capture.stop();
             return Err(Error::new(Kind::System, "the workers have stopped; no camera can be added"));
         }
-        if matches!(camera.input, Input::Live(_)) {
-            self.links.add(link);
-        }
+        self.board.add(link, sights);
         captures.insert(camera.id.clone(), capture);
         Ok(())
     }
@@ -104,7 +104,7 @@ impl Roster {
         if let Some(capture) = captures.remove(id) {
             capture.stop();
         }
-        self.links.remove(id);
+        self.board.remove(id);
         match self.pool.remove(id) {
             Some(mut camera) => self.keeper.keep(&mut camera.chain, Moment::End, &mut Vec::new()),
             None => Ok(()),

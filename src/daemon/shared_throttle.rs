@@ -57,6 +57,11 @@ impl SharedThrottle {
         remark: &Remark,
         at: CaptureTime,
     ) -> Result<VerdictOutcome> {
+        // First, since said again after a crash it changes nothing more: the pictures of a case that was forgotten
+        // are there for longer than its place is remembered.
+        if self.outbox.event_of(case)?.is_some() {
+            self.outbox.reviewed(case, verdict == Verdict::Rejected, at)?;
+        }
         self.store(at, |throttle| {
             let outcome = throttle.verdict(case, verdict, reason, at);
             throttle.remark(case, remark);

@@ -353,7 +353,8 @@ fn severity(text: &str) -> u8 {
 /// Whether `level` is a plain name: of a topic that becomes a part of nothing else.
 fn is_level(level: &str) -> bool {
     let known = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
-    (1..=64).contains(&level.len()) && level.bytes().all(known)
+    // Dots alone would be a way out of a folder.
+    (1..=64).contains(&level.len()) && level.bytes().all(known) && !level.starts_with('.')
 }
 
 fn read_event(

@@ -602,3 +602,6 @@ pub fn offered(case: &Standing, actor: Actor, now: Millis, undo_ms: Millis) -> V
     }
     steps
 }
+
+#[cfg(test)]
+mod tests;

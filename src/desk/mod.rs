@@ -15,7 +15,7 @@
 //!   `bucket` what holds floods back;
 //! - [`inbox`] what people look at, `act` what they do; [`followup`] what reporters are asked;
 //! - [`rates`] how well it goes; [`notify`] how people are told; `timers` what happens with time;
-//! - [`service`] the [`Desk`] that all of these are functions of.
+//! - [`service`] the [`Desk`] that all of these are functions of; [`web`] its pages.
 //!
 //! # Invariants
 //! - A message is acknowledged to the broker only after what it says is on disk; one that comes twice changes nothing
@@ -47,6 +47,7 @@ mod session;
 mod store;
 mod timers;
 pub mod viewer;
+pub mod web;
 
 pub use denied::{Answer, Denied, Invalid};
 pub use inbox::{PictureFile, Watch};

@@ -3,7 +3,7 @@
 //! # Invariants
 //! - A password is stored as Argon2id only, a session as the SHA-256 of its token only.
 //! - Who guesses passwords is held back, by address and by user name, before a hash is computed; a user name that does
-//!   not exist takes as long as one that does (`a_wrong_name_costs_what_a_wrong_password_costs`).
+//!   not exist is hashed as well and answered as a wrong password is (`who_guesses_passwords_is_held_back`).
 //! - What changes accounts, and every signing in and out, stands in the audit log.
 
 use std::net::IpAddr;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::config::{ClassConfig, DeskConfig, DeskMqttConfig};
 use super::life::Millis;
 use crate::case::catalog::CATALOG;
-use crate::config::{ConfigFile, GridProfile, MqttConfig};
+use crate::config::{GridProfile, MqttConfig, TomlFile};
 use crate::error::{Error, Kind, Result};
 use crate::place::GridId;
 use crate::plan::{BrokerPlan, broker};
@@ -192,14 +192,14 @@ impl DeskPlan {
     /// # Errors
     /// [`Kind::Config`] with file, line and key of the first fault.
     pub fn read(path: &Path) -> Result<Self> {
-        Self::new(&ConfigFile::read(path)?)
+        Self::new(&TomlFile::read(path)?)
     }
 
     /// Checks `file`.
     ///
     /// # Errors
     /// As [`DeskPlan::read`].
-    pub fn new(file: &ConfigFile<DeskConfig>) -> Result<Self> {
+    pub fn new(file: &TomlFile<DeskConfig>) -> Result<Self> {
         let config = &file.config;
         let street = config.street.get_ref().clone();
         if GridId::parse(&street, GridProfile::Opaque).is_err() {
@@ -304,7 +304,7 @@ fn mqtt(config: &DeskMqttConfig) -> MqttConfig {
     }
 }
 
-fn grids(file: &ConfigFile<DeskConfig>) -> Result<Vec<Grid>> {
+fn grids(file: &TomlFile<DeskConfig>) -> Result<Vec<Grid>> {
     let mut known = HashSet::new();
     let mut grids = Vec::new();
     for grid in &file.config.grids {
@@ -326,7 +326,7 @@ fn grids(file: &ConfigFile<DeskConfig>) -> Result<Vec<Grid>> {
     Ok(grids)
 }
 
-fn departments(file: &ConfigFile<DeskConfig>) -> Result<Vec<Department>> {
+fn departments(file: &TomlFile<DeskConfig>) -> Result<Vec<Department>> {
     let mut departments: Vec<Department> = Vec::new();
     for department in &file.config.departments {
         let id = name(file, "department.id", &department.id)?;
@@ -338,7 +338,7 @@ fn departments(file: &ConfigFile<DeskConfig>) -> Result<Vec<Department>> {
     Ok(departments)
 }
 
-fn classes(file: &ConfigFile<DeskConfig>) -> Result<Vec<Class>> {
+fn classes(file: &TomlFile<DeskConfig>) -> Result<Vec<Class>> {
     let built_in: ClassFile = toml::from_str(CLASSES)
         .map_err(|e| Error::new(Kind::System, "the built-in classes are not sound").caused_by(e))?;
     let mut classes: Vec<Class> = Vec::new();
@@ -371,7 +371,7 @@ fn classes(file: &ConfigFile<DeskConfig>) -> Result<Vec<Class>> {
     Ok(classes)
 }
 
-fn kinds(file: &ConfigFile<DeskConfig>, classes: &[Class]) -> Result<Vec<KindInfo>> {
+fn kinds(file: &TomlFile<DeskConfig>, classes: &[Class]) -> Result<Vec<KindInfo>> {
     let built_in: ClassFile = toml::from_str(CLASSES)
         .map_err(|e| Error::new(Kind::System, "the built-in classes are not sound").caused_by(e))?;
     let mut listed: BTreeMap<&str, &str> = BTreeMap::new();
@@ -412,7 +412,7 @@ fn kinds(file: &ConfigFile<DeskConfig>, classes: &[Class]) -> Result<Vec<KindInf
     Ok(kinds)
 }
 
-fn web(file: &ConfigFile<DeskConfig>) -> Result<WebPlan> {
+fn web(file: &TomlFile<DeskConfig>) -> Result<WebPlan> {
     let web = &file.config.web;
     let listen = match &web.listen {
         None => SocketAddr::from((Ipv4Addr::LOCALHOST, 8643)),
@@ -481,7 +481,7 @@ fn web(file: &ConfigFile<DeskConfig>) -> Result<WebPlan> {
     Ok(WebPlan { listen, tls, proxies, public_url })
 }
 
-fn times(file: &ConfigFile<DeskConfig>) -> Result<Times> {
+fn times(file: &TomlFile<DeskConfig>) -> Result<Times> {
     let times = &file.config.times;
     let usual = Times::default();
     let hours =
@@ -495,7 +495,7 @@ fn times(file: &ConfigFile<DeskConfig>) -> Result<Times> {
     })
 }
 
-fn notify(file: &ConfigFile<DeskConfig>, storage: &Path) -> Result<NotifyPlan> {
+fn notify(file: &TomlFile<DeskConfig>, storage: &Path) -> Result<NotifyPlan> {
     let notify = &file.config.notify;
     let webhook = match &notify.webhook {
         None => None,
@@ -533,14 +533,14 @@ fn notify(file: &ConfigFile<DeskConfig>, storage: &Path) -> Result<NotifyPlan> {
 }
 
 /// A name that can stand in a topic, a file name or an id.
-fn name(file: &ConfigFile<DeskConfig>, key: &str, value: &toml::Spanned<String>) -> Result<String> {
+fn name(file: &TomlFile<DeskConfig>, key: &str, value: &toml::Spanned<String>) -> Result<String> {
     GridId::parse(value.get_ref(), GridProfile::Opaque)
         .map(|_| value.get_ref().clone())
         .map_err(|_| file.fault(key, value.span(), "expected 1 to 32 of 0-9 A-Z a-z . _ -"))
 }
 
 fn bounded(
-    file: &ConfigFile<DeskConfig>,
+    file: &TomlFile<DeskConfig>,
     key: &str,
     given: Option<&toml::Spanned<u32>>,
     usual: u32,

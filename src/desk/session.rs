@@ -53,6 +53,12 @@ pub async fn run(desk: Arc<Desk>, shutdown: impl Future<Output = ()>) {
     );
 }
 
+/// Resolves when the desk is to stop.
+async fn asked(stopping: &mut watch::Receiver<bool>) {
+    // The sender lives until it has said so.
+    let _ = stopping.wait_for(|stop| *stop).await;
+}
+
 /// Runs a call where it may wait for the disk.
 async fn blocking<T: Send + 'static>(
     desk: &Arc<Desk>,
@@ -85,7 +91,7 @@ async fn keep_time(desk: &Arc<Desk>, mut stopping: watch::Receiver<bool>) {
                     log(&e, "What is no longer needed cannot be removed.");
                 }
             }
-            _ = stopping.wait_for(|stop| *stop) => return,
+            () = asked(&mut stopping) => return,
         }
     }
 }
@@ -96,7 +102,7 @@ async fn keep_telling(desk: &Arc<Desk>, mut stopping: watch::Receiver<bool>) {
         tokio::select! {
             _ = tick.tick() => {}
             () = desk.notices.notified() => {}
-            _ = stopping.wait_for(|stop| *stop) => return,
+            () = asked(&mut stopping) => return,
         }
         if let Err(e) = blocking(desk, Desk::send_notices).await {
             log(&e, "Notices cannot be sent.");
@@ -130,7 +136,7 @@ async fn keep_connected(desk: &Arc<Desk>, mut stopping: watch::Receiver<bool>) {
         }
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
-            _ = stopping.wait_for(|stop| *stop) => return,
+            () = asked(&mut stopping) => return,
         }
         wait = (wait * 2).min(RECONNECT.1);
     }
@@ -199,7 +205,7 @@ async fn connection(desk: &Arc<Desk>, mut stopping: watch::Receiver<bool>) -> Re
             event = driver.events.recv() => Some(event),
             _ = look.tick() => None,
             () = desk.verdicts.notified() => None,
-            _ = stopping.wait_for(|stop| *stop) => {
+            () = asked(&mut stopping) => {
                 if client.try_disconnect().is_ok() {
                     // Acknowledgements that were handed over go out before it.
                     let farewell = async { while let Some(Ok(_)) = driver.events.recv().await {} };

@@ -1,6 +1,7 @@
 //! Evidence files on disk: `<case id>-<role>.jpg`, readable by the program's own user only, written whole or
 //! not at all.
 
+use std::collections::HashSet;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -19,8 +20,17 @@ use crate::error::{Error, Result};
 pub struct Store {
     folder: PathBuf,
     limit: Retention,
+    counts: Arc<Counts>,
+}
+
+/// What the folder holds and what became of the rest.
+#[derive(Debug, Default)]
+struct Counts {
     /// Bytes of evidence in the folder, as far as it is known.
-    bytes: Arc<AtomicU64>,
+    bytes: AtomicU64,
+    expired: AtomicU64,
+    crowded_out: AtomicU64,
+    undeleted: AtomicU64,
 }
 
 impl Store {
@@ -32,7 +42,7 @@ impl Store {
         DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|e| {
             Error::disk(folder, "create the evidence folder", e).help("Check the path and its owner.")
         })?;
-        Ok(Self { folder: folder.to_owned(), limit: Retention::default(), bytes: Arc::default() })
+        Ok(Self { folder: folder.to_owned(), limit: Retention::default(), counts: Arc::default() })
     }
 
     /// The same, with other limits.
@@ -42,18 +52,38 @@ impl Store {
         self
     }
 
-    /// Deletes what is past its time at `now` and what no longer fits.
+    /// How long pictures are kept.
+    pub fn limit(&self) -> &Retention {
+        &self.limit
+    }
+
+    /// Deletes what is past its time at `now` and what no longer fits; the pictures of `rejected` cases have less time.
     ///
     /// # Errors
     /// As [`sweep`].
-    pub fn sweep(&self, now: SystemTime) -> Result<Swept> {
-        let swept = sweep(&self.folder, now, &self.limit)?;
-        self.bytes.store(swept.bytes, Ordering::Relaxed);
-        if swept.expired + swept.crowded_out > 0 {
-            let Swept { expired, crowded_out, bytes } = swept;
+    pub fn sweep(&self, now: SystemTime, rejected: &HashSet<CaseId>) -> Result<Swept> {
+        self.sweep_to(now, &self.limit, rejected)
+    }
+
+    fn sweep_to(&self, now: SystemTime, limit: &Retention, rejected: &HashSet<CaseId>) -> Result<Swept> {
+        let swept = sweep(&self.folder, now, limit, rejected)?;
+        let Swept { expired, crowded_out, undeleted, bytes } = swept;
+        self.counts.bytes.store(bytes, Ordering::Relaxed);
+        self.counts.expired.fetch_add(expired, Ordering::Relaxed);
+        self.counts.crowded_out.fetch_add(crowded_out, Ordering::Relaxed);
+        self.counts.undeleted.store(undeleted, Ordering::Relaxed);
+        if expired + crowded_out > 0 {
             tracing::info!(expired, crowded_out, bytes, "Old evidence was deleted.");
         }
         Ok(swept)
+    }
+
+    /// Pictures deleted since the program started, and bytes left; `undeleted` is of the last time.
+    pub fn swept(&self) -> Swept {
+        let Counts { bytes, expired, crowded_out, undeleted } = &*self.counts;
+        let [bytes, expired, crowded_out, undeleted] =
+            [bytes, expired, crowded_out, undeleted].map(|count| count.load(Ordering::Relaxed));
+        Swept { expired, crowded_out, undeleted, bytes }
     }
 
     /// Deletes the oldest half of what is there, for a disk that is full: a case that can be told without its old
@@ -62,8 +92,9 @@ impl Store {
     /// # Errors
     /// As [`sweep`].
     pub fn make_room(&self, now: SystemTime) -> Result<Swept> {
-        let bytes = sweep(&self.folder, now, &self.limit)?.bytes;
-        sweep(&self.folder, now, &Retention { bytes: bytes / 2, ..self.limit })
+        let none = HashSet::new();
+        let bytes = self.sweep_to(now, &self.limit, &none)?.bytes;
+        self.sweep_to(now, &Retention { bytes: bytes / 2, ..self.limit }, &none)
     }
 
     /// The folder.
@@ -78,10 +109,10 @@ impl Store {
     /// [`Kind::Disk`](crate::error::Kind::Disk) when the file cannot be written.
     pub fn write(&self, case: &CaseId, picture: &Picture) -> Result<String> {
         let bytes = picture.jpeg.len() as u64;
-        if self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes > self.limit.bytes {
+        if self.counts.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes > self.limit.bytes {
             let room = Retention { bytes: self.limit.bytes.saturating_sub(bytes), ..self.limit };
-            let left = sweep(&self.folder, SystemTime::now(), &room)?.bytes;
-            self.bytes.store(left + bytes, Ordering::Relaxed);
+            self.sweep_to(SystemTime::now(), &room, &HashSet::new())?;
+            self.counts.bytes.fetch_add(bytes, Ordering::Relaxed);
         }
         let name = file_name(case, picture.role);
         let path = self.folder.join(&name);
@@ -109,14 +140,13 @@ fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     file.sync_all()
 }
 
-/// Whether `name` is one that this module gives a file.
-pub(super) fn is_evidence(name: &str) -> bool {
-    let parts = name.strip_suffix(".jpg").and_then(|stem| Some((stem.get(..36)?, stem.get(36..)?)));
-    parts.is_some_and(|(case, role)| {
-        let roles = [Role::First, Role::Overview, Role::Closeup, Role::After];
-        let role = role.strip_prefix('-').unwrap_or_default();
-        CaseId::parse(case).is_some() && roles.iter().any(|known| known.as_str() == role)
-    })
+/// The case whose picture the file `name` is; `None` when it is not a name that this module gives a file.
+pub(super) fn case_of(name: &str) -> Option<CaseId> {
+    let stem = name.strip_suffix(".jpg")?;
+    let role = stem.get(36..)?.strip_prefix('-')?;
+    let roles = [Role::First, Role::Overview, Role::Closeup, Role::After];
+    roles.iter().find(|known| known.as_str() == role)?;
+    CaseId::parse(stem.get(..36)?)
 }
 
 /// The name of the file of `role` of `case`. A case id is a UUID, so it is safe as a file name.

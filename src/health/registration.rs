@@ -10,6 +10,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::clock::CaptureTime;
 use crate::thumbnail::{COLUMNS, ROWS, Thumbnail, halve};
 
 /// Size of the compared plane.
@@ -45,8 +46,10 @@ const TILES: (usize, usize) = (4, 3);
 const LEAST_EDGES: f32 = 0.03;
 /// Of the tiles that can be compared, the share that must show something else, and how many there must be.
 const ELSEWHERE: (f32, usize) = (0.9, 6);
-/// How far apart the logarithms of mean luma may be for a picture to be compared over a restart.
+/// How far apart the logarithms of mean luma may be for a picture to be compared after it was not watched …
 const SAME_LIGHT: f32 = 0.5;
+/// … for so many seconds.
+const UNWATCHED_S: f64 = 120.0;
 
 /// A picture as it is compared.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -74,25 +77,22 @@ impl Edges {
 
 /// What a camera's zones were drawn on.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Reference {
+struct Reference {
     /// The picture at the time at which the zones were first seen.
     first: Edges,
     /// The picture of the last minutes.
     recent: Edges,
-    /// Whether the recent picture is from before a restart.
-    #[serde(skip, default = "restored")]
-    restored: bool,
-}
-
-fn restored() -> bool {
-    true
+    /// When it last was the picture.
+    followed: Option<CaptureTime>,
 }
 
 /// Lays thumbnails over a reference. Buffers are reused.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Registration {
-    pub(super) reference: Reference,
+    reference: Reference,
+    #[serde(skip)]
     half: Vec<f32>,
+    #[serde(skip)]
     now: Edges,
     /// Correlation with the recent picture on this look, and what it usually is.
     in_place: f32,
@@ -103,10 +103,15 @@ pub(super) struct Registration {
 }
 
 impl Registration {
-    /// Whether `small` shows another view than the reference. Never before there is one.
-    pub(super) fn is_moved(&mut self, small: &Thumbnail) -> bool {
+    /// Whether there is a reference.
+    pub(super) fn has_reference(&self) -> bool {
+        self.reference.first.looks >= LOOKS
+    }
+
+    /// Whether `small`, captured at `at`, shows another view than the reference. Never before there is one.
+    pub(super) fn is_moved(&mut self, small: &Thumbnail, at: CaptureTime) -> bool {
         self.see(small);
-        let Reference { first, recent, restored } = &self.reference;
+        let Reference { first, recent, followed } = &self.reference;
         if first.looks < LOOKS || recent.plane.len() != self.now.plane.len() {
             return false;
         }
@@ -126,25 +131,27 @@ impl Registration {
             return false;
         }
         // Another scene cannot be told from another light, unless it was watched how it came.
-        let comparable = !restored || (self.now.light - recent.light).abs() < SAME_LIGHT;
+        let watched = followed.is_some_and(|then| at.seconds_since(then) < UNWATCHED_S);
+        let comparable = watched || (self.now.light - recent.light).abs() < SAME_LIGHT;
         shifted(recent, self.in_place)
             || (comparable && self.in_place < OTHER_SCENE && is_elsewhere(&self.now, recent))
     }
 
-    /// Takes the thumbnail that was compared last, `step_s` seconds after the one before, into the reference.
-    pub(super) fn follow(&mut self, step_s: f64) {
+    /// Takes the thumbnail that was compared last, captured at `at` and `step_s` seconds after the one before, into the
+    /// reference.
+    pub(super) fn follow(&mut self, at: CaptureTime, step_s: f64) {
         if self.reference.first.looks >= LOOKS {
             let usual = self.usual.get_or_insert(self.in_place);
             *usual += USUAL_SHARE * (self.in_place - *usual);
         }
-        let Reference { first, recent, restored } = &mut self.reference;
+        let Reference { first, recent, followed } = &mut self.reference;
         if first.looks < LOOKS {
             first.follow(&self.now, 1.0 / (first.looks + 1) as f32);
         }
         let settled = (step_s / RECENT_S).clamp(0.0, 1.0) as f32;
         let share = settled.max(1.0 / (recent.looks.min(1_000_000) + 1) as f32).min(MOST_SHARE);
         recent.follow(&self.now, if recent.looks < LOOKS { 1.0 / (recent.looks + 1) as f32 } else { share });
-        *restored = false;
+        *followed = Some(at);
     }
 
     fn see(&mut self, small: &Thumbnail) {

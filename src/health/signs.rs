@@ -2,6 +2,8 @@
 //!
 //! All measures are shares of the picture and not means, so that a lamp, a glare or a bus decides nothing.
 
+use serde::{Deserialize, Serialize};
+
 use crate::thumbnail::{COLUMNS, Thumbnail, halve};
 
 /// Luma, 0-255, from which a cell is lit. A street without lamps at a sensor's highest gain has cells above it; a lens
@@ -42,12 +44,17 @@ pub(super) struct Signs {
 }
 
 /// Reads thumbnails one after the other. Buffers are reused.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Reader {
+    #[serde(skip)]
     halves: Vec<f32>,
+    /// Blocks of the look before, until the next is read.
     blocks: Vec<f32>,
+    #[serde(skip)]
     before: Vec<f32>,
+    #[serde(skip)]
     changes: Vec<f32>,
+    #[serde(skip)]
     sharp: Vec<f32>,
     /// Median change at the look before.
     noise: f32,

@@ -10,9 +10,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::fault::Fault;
-use super::registration::{Reference, Registration};
+use super::registration::Registration;
 use super::signs::{Reader, Signs};
 use crate::clock::CaptureTime;
+use crate::error::{Error, Kind, Result};
 use crate::look::View;
 use crate::thumbnail::Thumbnail;
 
@@ -71,7 +72,7 @@ pub struct Verdict {
 }
 
 /// A run of looks that say the same.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Run {
     sign: Option<Fault>,
     since: CaptureTime,
@@ -79,8 +80,9 @@ struct Run {
 }
 
 /// The view of one camera.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ViewHealth {
+    #[serde(skip)]
     plan: ViewPlan,
     zones: u64,
     reader: Reader,
@@ -92,14 +94,6 @@ pub struct ViewHealth {
     declared: Option<Fault>,
     since: Option<CaptureTime>,
     last: Option<CaptureTime>,
-}
-
-/// What is kept over a restart.
-#[derive(Debug, Serialize, Deserialize)]
-struct Memory {
-    zones: u64,
-    reference: Reference,
-    usual_sharpness: Option<f32>,
 }
 
 impl ViewHealth {
@@ -132,7 +126,7 @@ impl ViewHealth {
         self.note_same(signs.repeated, at, step_s);
         let sign = self.sign(&signs, small, at);
         if sign.is_none() && !signs.repeated && !signs.featureless && !signs.dark {
-            self.learn(&signs, step_s);
+            self.learn(&signs, at, step_s);
         }
         let changed = self.decide(sign, at, step_s);
         Verdict {
@@ -156,7 +150,8 @@ impl ViewHealth {
         // What cannot be seen is in no other place and out of no focus.
         let shown = !signs.dark && !signs.featureless;
         let blurred = shown && signs.sharpness.is_some_and(|sharpness| self.is_blurred(sharpness));
-        let moved = shown && !blurred && self.looks_for(Fault::Moved) && self.registration.is_moved(small);
+        let moved =
+            shown && !blurred && self.looks_for(Fault::Moved) && self.registration.is_moved(small, at);
         let found = |fault: &Fault| match fault {
             Fault::Dark => signs.dark,
             Fault::Covered => signs.featureless && !signs.dark,
@@ -177,9 +172,9 @@ impl ViewHealth {
     }
 
     /// Learns what is usual from a look without signs.
-    fn learn(&mut self, signs: &Signs, step_s: f64) {
+    fn learn(&mut self, signs: &Signs, at: CaptureTime, step_s: f64) {
         if self.looks_for(Fault::Moved) {
-            self.registration.follow(step_s);
+            self.registration.follow(at, step_s);
         }
         if let Some(sharpness) = signs.sharpness {
             let share = (step_s / USUAL_S).clamp(0.0, 0.1) as f32;
@@ -216,28 +211,34 @@ impl ViewHealth {
         lasted
     }
 
-    /// What to give to [`ViewHealth::restore`] after a restart: the reference, which shows edges only, at 80 by 44.
+    /// Whether there is a reference to keep over a restart.
+    pub fn has_reference(&self) -> bool {
+        self.registration.has_reference()
+    }
+
+    /// What to give to [`ViewHealth::restore`] after a restart. Of the pictures it holds edges only, at 80 by 44, as a
+    /// mean of many.
     ///
     /// # Errors
     /// When it cannot be written as JSON, which would be a fault of this program.
-    pub fn save(&self) -> serde_json::Result<Vec<u8>> {
-        serde_json::to_vec(&Memory {
-            zones: self.zones,
-            reference: self.registration.reference.clone(),
-            usual_sharpness: self.usual_sharpness,
-        })
+    pub fn save(&self) -> Result<Vec<u8>> {
+        serde_json::to_vec(self)
+            .map_err(|e| Error::new(Kind::System, "cannot write down the view of a camera").caused_by(e))
     }
 
-    /// Goes on from what [`ViewHealth::save`] gave, unless it is of other zones. Returns whether it was taken.
+    /// Goes on from what [`ViewHealth::save`] gave. False, and nothing changed, when it is of other zones, or of
+    /// another version of this program: the reference is then taken anew.
     pub fn restore(&mut self, saved: &[u8]) -> bool {
-        match serde_json::from_slice::<Memory>(saved) {
-            Ok(memory) if memory.zones == self.zones => {
-                self.registration.reference = memory.reference;
-                self.usual_sharpness = memory.usual_sharpness;
-                true
-            }
-            _ => false,
+        serde_json::from_slice::<Self>(saved).is_ok_and(|saved| self.resume(saved))
+    }
+
+    /// Goes on as `saved` did, under its own plan. False, and nothing changed, when that is of other zones.
+    pub fn resume(&mut self, saved: Self) -> bool {
+        let same = saved.zones == self.zones;
+        if same {
+            *self = Self { plan: self.plan.clone(), ..saved };
         }
+        same
     }
 }
 

@@ -278,7 +278,9 @@ pub fn read(packet: &Packet<'_>, rights: &Rights<'_>, now: CaptureTime) -> Resul
     }
     let (head, order) = wire::read(verb, packet.payload)?;
     let age = now.seconds_since(head.at);
-    if age > verb.lifetime_s() {
+    let until = head.at.plus_seconds(verb.lifetime_s());
+    // From then on its id may be forgotten, so at that very moment it is no longer good either.
+    if until <= now {
         let reason =
             format!("written {age:.0} s ago by this box's clock, good for {:.0} s", verb.lifetime_s());
         return Err(Refused::new(Code::Stale, reason));
@@ -289,7 +291,7 @@ pub fn read(packet: &Packet<'_>, rights: &Rights<'_>, now: CaptureTime) -> Resul
             format!("written {:.0} s in the future by this box's clock", -age),
         ));
     }
-    Ok(Request { id: head.id, order, until: head.at.plus_seconds(verb.lifetime_s()) })
+    Ok(Request { id: head.id, order, until })
 }
 
 mod wire;

@@ -11,6 +11,7 @@ use super::status::RuntimeRef;
 use crate::case::throttle::ThrottleStatus;
 use crate::clock::CaptureTime;
 use crate::detect::ModelIdentity;
+use crate::health::HealthBoard;
 use crate::metrics::Meter;
 use crate::plan::{CurrentPlan, Plan};
 
@@ -33,6 +34,8 @@ pub struct Context {
     pub commander: Option<Arc<dyn Commander>>,
     /// Counts, if anybody does.
     pub meter: Option<Arc<Meter>>,
+    /// How the cameras are doing, if anybody says.
+    pub board: Option<HealthBoard>,
     /// Delays.
     pub tuning: Tuning,
 }
@@ -52,6 +55,8 @@ pub struct Tuning {
     pub status_every: Duration,
     /// How often what is counted is said.
     pub metrics_every: Duration,
+    /// How often the cameras' health is looked at for changes.
+    pub health_every: Duration,
     /// How long a clean stop may take to deliver what is due.
     pub flush: Duration,
 }
@@ -66,6 +71,7 @@ impl Default for Tuning {
             will_delay_s: 30,
             status_every: seconds(60),
             metrics_every: seconds(contract::METRICS_EVERY_S.into()),
+            health_every: Duration::from_millis(500),
             flush: seconds(10),
         }
     }

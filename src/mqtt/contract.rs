@@ -10,6 +10,7 @@ use super::command::{
     EvidenceCommand, QuietCommand, ReloadCommand, ResumeCommand, SnapshotCommand, Verb, VerdictCommand,
 };
 use super::envelope::CaseEvent;
+use super::health::Health;
 use super::status::Status;
 use crate::metrics::Metrics;
 
@@ -25,6 +26,11 @@ const CASE_EXPIRY_S: u32 = 24 * 3600;
 const ANSWER_EXPIRY_S: u32 = 300;
 /// How often what is counted is said, in seconds.
 pub const METRICS_EVERY_S: u32 = 60;
+
+/// How often the health of a camera is said although nothing has changed, in seconds …
+pub const HEALTH_AGAIN_S: u32 = 300;
+/// … and how long a broker keeps it when it hears nothing more.
+const HEALTH_EXPIRY_S: u32 = 3 * HEALTH_AGAIN_S;
 
 const JSON: &str = "application/json";
 const JPEG: &str = "image/jpeg";
@@ -121,6 +127,20 @@ pub const STATUS: Channel = Channel {
             connection: ignore it.",
     retained: true,
     payload: Payload::Json("status", schema::<Status>),
+    ..PLAIN
+};
+
+/// How cameras are.
+pub const HEALTH: Channel = Channel {
+    name: "health",
+    below: "camera/{camera}/health",
+    title: "Health of a camera 摄像机健康",
+    about: "The latest state of a camera: at each change, whenever the box has connected, and each five minutes. Cases \
+            open and clear while it is `streaming` and on nothing else. What changed while the box had no connection is \
+            not told later. An empty message takes back the health of a camera that is no longer watched.",
+    retained: true,
+    expiry_s: Some(HEALTH_EXPIRY_S),
+    payload: Payload::Json("health", schema::<Health>),
     ..PLAIN
 };
 
@@ -268,8 +288,9 @@ pub const RELOAD: Channel = Channel {
 };
 
 /// The contract, in the order in which a reader wants it.
-pub const TABLE: [&Channel; 12] = [
+pub const TABLE: [&Channel; 13] = [
     &STATUS,
+    &HEALTH,
     &CASE,
     &EVIDENCE,
     &METRICS,

@@ -23,6 +23,8 @@ use crate::outbox::RowId;
 pub enum Cargo {
     /// The status; it is not stored, the next one replaces it.
     Status,
+    /// The health of a camera; it is not stored, the next one replaces it.
+    Health,
     /// An answer to a command, or a picture that one asked for; who asked may ask again.
     Word,
     /// A row of the outbox.

@@ -5,6 +5,7 @@
 //! connection and drops them when the broker has forgotten the session; with a fresh client nothing is kept
 //! there, and the outbox, which has every row that was not acknowledged, offers them again in its own order.
 
+use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::pin::pin;
 use std::sync::Arc;
@@ -24,13 +25,15 @@ use super::link::{self, Client, Dialect, Version};
 use super::orders::{self, Finished, Orders};
 use super::publisher::{Cargo, Publisher, Settled};
 use super::status::{HeldBackStatus, OutboxRef, State, Status};
-use super::{contract, topic};
+use super::{Health, contract, topic};
 use crate::case::throttle::ThrottleStatus;
 use crate::error::{Error, Kind, Result};
 use crate::outbox::{Backlog, Fate, Offer, Outbox, Refusal, RowId};
 
 /// How long a broker may take to acknowledge a subscription.
 const SUBSCRIBE_PATIENCE: Duration = Duration::from_secs(10);
+/// How often the health of a camera is said although nothing has changed.
+const HEALTH_AGAIN: Duration = Duration::from_secs(contract::HEALTH_AGAIN_S as u64);
 /// Most messages under way at a time: enough to fill a slow link, few enough to repeat.
 const WINDOW: usize = 16;
 
@@ -116,6 +119,14 @@ async fn changed(
     }
 }
 
+/// Resolves when the health of a camera is no longer what its fingerprint `seen` says; never without a board.
+async fn health_changed(context: &Context, seen: u64) {
+    let Some(board) = &context.board else { return std::future::pending().await };
+    while board.fingerprint() == seen {
+        tokio::time::sleep(context.tuning.health_every).await;
+    }
+}
+
 /// Runs a database call where it may wait for the disk.
 async fn on_disk<T: Send + 'static>(
     outbox: &Arc<Outbox>,
@@ -176,6 +187,10 @@ struct Connection<'a> {
     orders: Option<Orders>,
     hears: Hears,
     told: Option<Status>,
+    /// What was last said of each camera, and when.
+    health: BTreeMap<String, (Health, Instant)>,
+    /// Fingerprint of the board when it was last looked at.
+    health_seen: u64,
     farewell: Farewell,
 }
 
@@ -220,6 +235,8 @@ async fn connection(
         orders,
         hears: Hears::Nothing,
         told: None,
+        health: BTreeMap::new(),
+        health_seen: 0,
         farewell: Farewell::NotYet,
     };
     let mut status_tick = tokio::time::interval(context.tuning.status_every);
@@ -268,6 +285,7 @@ async fn connection(
             _ = status_tick.tick() => {}
             _ = metrics_tick.tick(), if c.told.is_some() => c.count().await?,
             Ok(()) = changed(&mut throttle), if c.connected => {}
+            () = health_changed(context, c.health_seen), if c.told.is_some() => {}
             Ok(()) = stopping.changed() => {}
         }
         if c.farewell == Farewell::Done {
@@ -372,8 +390,11 @@ impl Connection<'_> {
                 Settled::Refused(Cargo::Word, reason) => {
                     tracing::warn!(?reason, "The broker refused the answer to a command.");
                 }
-                Settled::Delivered(Cargo::Status | Cargo::Word)
-                | Settled::NobodyListens(Cargo::Status | Cargo::Word)
+                Settled::Refused(Cargo::Health, reason) => {
+                    tracing::warn!(?reason, "The broker refused the health of a camera.");
+                }
+                Settled::Delivered(Cargo::Status | Cargo::Word | Cargo::Health)
+                | Settled::NobodyListens(Cargo::Status | Cargo::Word | Cargo::Health)
                 | Settled::Stale => {}
             }
         }
@@ -431,6 +452,7 @@ impl Connection<'_> {
             self.tell(State::Online).await?;
         }
         self.answer()?;
+        self.tell_health(now)?;
         self.offer_due(now).await?;
         let Some(deadline) = deadline else {
             if self.publisher.count() == 0 {
@@ -464,6 +486,50 @@ impl Connection<'_> {
             if let Some(command) = word.settles {
                 self.client.try_ack(&command).map_err(lost)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Publishes the health of each camera that has changed since it was last said on this connection, retained, as
+    /// far as there is room; and takes back that of cameras that are no longer watched.
+    fn tell_health(&mut self, now: Instant) -> Result<()> {
+        let Some(board) = self.context.board.as_ref().filter(|_| self.farewell == Farewell::NotYet) else {
+            return Ok(());
+        };
+        self.health_seen = board.fingerprint();
+        let plan = self.context.current.get();
+        let cameras = board.all();
+        let gone =
+            self.health.keys().filter(|id| !cameras.iter().any(|camera| camera.camera() == id.as_str()));
+        let gone: Vec<(String, Option<Health>)> = gone.map(|id| (id.clone(), None)).collect();
+        let said = |health: &Health| {
+            self.health
+                .get(&health.camera)
+                .is_some_and(|(last, at)| last == health && now.saturating_duration_since(*at) < HEALTH_AGAIN)
+        };
+        let news = cameras.iter().map(|camera| Health::new(&plan, camera)).filter(|health| !said(health));
+        let news: Vec<_> = news.map(|health| (health.camera.clone(), Some(health))).collect();
+        for (id, health) in gone.into_iter().chain(news) {
+            if self.publisher.room() == 0 {
+                // The next acknowledgement makes some.
+                return Ok(());
+            }
+            let payload = health.as_ref().map_or_else(|| Ok(Vec::new()), json)?;
+            let properties = PublishProperties {
+                payload_format_indicator: Some(1),
+                message_expiry_interval: contract::HEALTH.expiry_s,
+                content_type: Some(contract::HEALTH.content_type.to_owned()),
+                ..PublishProperties::default()
+            };
+            let topic = topic::health(&self.context.plan, &id);
+            self.client
+                .try_publish_with_properties(topic, QoS::AtLeastOnce, true, payload, properties)
+                .map_err(lost)?;
+            self.publisher.hand_over(Cargo::Health);
+            match health {
+                Some(health) => self.health.insert(id, (health, now)),
+                None => self.health.remove(&id),
+            };
         }
         Ok(())
     }
@@ -614,7 +680,7 @@ fn status(
     }
 }
 
-fn json(status: &Status) -> Result<Vec<u8>> {
-    serde_json::to_vec(status)
-        .map_err(|e| Error::new(Kind::System, "cannot write the status as JSON").caused_by(e))
+fn json(message: &impl serde::Serialize) -> Result<Vec<u8>> {
+    serde_json::to_vec(message)
+        .map_err(|e| Error::new(Kind::System, "cannot write a message as JSON").caused_by(e))
 }

@@ -45,6 +45,11 @@ pub fn snapshot(plan: &Plan, camera: &str) -> String {
     of(plan, &contract::SNAPSHOT_PICTURE, &[("camera", camera)])
 }
 
+/// Where the box says how `camera` is doing; retained.
+pub fn health(plan: &Plan, camera: &str) -> String {
+    of(plan, &contract::HEALTH, &[("camera", camera)])
+}
+
 /// Where the cases of kind `slug` in `grid` are told; never retained, as a late subscriber would open closed
 /// cases again.
 pub fn case(plan: &Plan, grid: &GridId, slug: &str) -> String {

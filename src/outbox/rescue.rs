@@ -18,13 +18,14 @@ use crate::error::{Error, Result};
 /// What is added to a number of which it is not sure that it is the last one given out.
 const SKIP: i64 = 10_000;
 /// Tables that are taken over, in the order that their references ask for, with their key.
-const TABLES: [(&str, &str); 6] = [
+const TABLES: [(&str, &str); 7] = [
     ("counter", "name"),
     ("core_state", "camera"),
     ("outbox", "id"),
     ("cases", "number"),
     ("pictures", "file"),
     ("command", "id"),
+    ("rejected", "case_id"),
 ];
 /// The version of the file in which the last of them came.
 const COMMANDS_SINCE: usize = 3;

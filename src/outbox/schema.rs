@@ -70,6 +70,10 @@ const MIGRATIONS: &[&str] = &[
     CREATE TABLE command (id TEXT PRIMARY KEY, until INTEGER NOT NULL, answer TEXT NOT NULL) WITHOUT ROWID;
     CREATE INDEX command_until ON command (until);
 ",
+    "
+    -- Cases that a reviewer has rejected: their pictures are kept for less long.
+    CREATE TABLE rejected (case_id TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
+",
 ];
 
 /// Sets up the connection and brings the file to the newest version.

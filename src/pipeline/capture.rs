@@ -62,7 +62,7 @@ impl Capture {
                 };
                 let played = match &camera.input {
                     Input::Live(live) => watch(&camera, live, start, &link, post, &shutdown),
-                    _ => play(&camera, start, pace, post, &shutdown),
+                    _ => play(&camera, start, pace, &link, post, &shutdown),
                 };
                 match played {
                     Ok(()) if shutdown.is_requested() => {}
@@ -107,20 +107,30 @@ fn play(
     camera: &CameraPlan,
     start: CaptureTime,
     pace: Pace,
+    link: &Link,
     post: impl Fn(&mut Frame),
     shutdown: &Shutdown,
 ) -> Result<()> {
-    let mut source = source::open(&camera.input, start, PICTURES_PER_SECOND)?;
-    let mut frame = Frame::default();
-    let began = Instant::now();
-    while source.next(&mut frame)? == Next::Frame {
-        let due = Duration::from_secs_f64((frame.captured.seconds_since(start) / pace.speed).max(0.0));
-        if shutdown.wait_for(due.saturating_sub(began.elapsed())) {
-            return Ok(());
+    let last = Cell::new(start);
+    let played = (|| {
+        let mut source = source::recorded(camera, start, PICTURES_PER_SECOND)?;
+        let mut frame = Frame::default();
+        let began = Instant::now();
+        while source.next(&mut frame)? == Next::Frame {
+            let due = Duration::from_secs_f64((frame.captured.seconds_since(start) / pace.speed).max(0.0));
+            if shutdown.wait_for(due.saturating_sub(began.elapsed())) {
+                break;
+            }
+            last.set(frame.captured);
+            link.playing(frame.captured, (frame.width, frame.height));
+            post(&mut frame);
         }
-        post(&mut frame);
+        Ok(())
+    })();
+    if !shutdown.is_requested() {
+        link.ended(last.get(), played.as_ref().err().map(chain));
     }
-    Ok(())
+    played
 }
 
 /// Watches a live camera until stopping is asked for, whatever happens.

@@ -1,9 +1,16 @@
 //! The chain of one camera: gate, detector, core, evidence.
+//!
+//! # Invariants
+//! - A look at a view that cannot be judged opens and clears nothing.
+//! - A look that the gate saves is not an empty look: the core does not hear of it.
+
+use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
 use super::snapshot::{Snapshot, Snapshots};
 use super::views::Views;
+use super::watch::{Sight, Watch};
 use crate::case::throttle::Wanted;
 use crate::case::{Change, Happening};
 use crate::clock::CaptureTime;
@@ -13,9 +20,14 @@ use crate::error::Result;
 use crate::evidence::{self, Evidence, Facts, Pictures, Role, Shot};
 use crate::frame::Frame;
 use crate::gate::Gate;
+use crate::health::Sights;
 use crate::judge::Judge;
 use crate::look::{Look, View};
 use crate::plan::{CameraPlan, Plan};
+use crate::source::Still;
+
+/// Seconds between two times at which the reference of a view is kept: it follows the light of the day.
+const REMEMBER_EVERY_S: f64 = 600.0;
 
 /// A change of a case with the pictures that prove it.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,10 +46,14 @@ pub struct Chain {
     /// Its core.
     pub judge: Judge,
     gate: Gate,
+    watch: Watch,
+    /// When the reference of the view was last handed out to be kept.
+    remembered: Option<CaptureTime>,
     scores: Option<ScoreMap>,
     zone: TimeZone,
     views: Views,
     pictures: Pictures,
+    still: Option<Still>,
     detections: Vec<Detection>,
     happenings: Vec<Happening>,
     wanted: Vec<Wanted>,
@@ -56,8 +72,11 @@ impl Chain {
             scores: camera.scores.as_ref().map(|scores| scores.map(&vocabulary)),
             judge: Judge::new(&plan.source(), camera, vocabulary),
             gate: Gate::new(camera.look_interval_s),
+            watch: Watch::new(camera),
+            remembered: None,
             zone: plan.zone.clone(),
             views: Views::new(camera),
+            still: camera.evidence_input.as_ref().map(|live| Still::new(camera, live)),
             pictures,
             camera: camera.clone(),
             detections: Vec::new(),
@@ -79,6 +98,50 @@ impl Chain {
             self.gate.resume_after(last);
         }
         Ok(())
+    }
+
+    /// What the looks have shown, for others to read.
+    pub fn sights(&self) -> &Arc<Sights> {
+        self.watch.sights()
+    }
+
+    /// The reference of the view, to be kept over a restart; `None` before there is one, and for a while after it was
+    /// given, unless this is the `last` chance.
+    ///
+    /// # Errors
+    /// When it cannot be written as JSON, which would be a fault of this program.
+    pub fn view_memory(&mut self, last: bool) -> Result<Option<Vec<u8>>> {
+        let Some(at) = self.judge.last_look() else { return Ok(None) };
+        let fresh = self.remembered.is_some_and(|then| at.seconds_since(then) < REMEMBER_EVERY_S);
+        if fresh && !last {
+            return Ok(None);
+        }
+        let memory = self.watch.memory()?;
+        if memory.is_some() {
+            self.remembered = Some(at);
+        }
+        Ok(memory)
+    }
+
+    /// Takes what [`Chain::view_memory`] gave. False when it is of other zones: the reference is then taken anew.
+    pub fn remember_view(&mut self, memory: &[u8]) -> bool {
+        self.watch.remember(memory)
+    }
+
+    /// All that is known of the view and of what is usual before the camera, for the next part of a recording.
+    ///
+    /// # Errors
+    /// When it cannot be written as JSON, which would be a fault of this program.
+    pub fn save_watch(&self) -> Result<Vec<u8>> {
+        self.watch.save()
+    }
+
+    /// Goes on as [`Chain::save_watch`] left off.
+    ///
+    /// # Errors
+    /// When `saved` cannot be read.
+    pub fn restore_watch(&mut self, saved: &[u8]) -> Result<()> {
+        self.watch.restore(saved)
     }
 
     /// Asks for `wanted` to be reported, with pictures, on the next look that shows them; what was asked for
@@ -125,8 +188,9 @@ impl Chain {
         Ok(looked)
     }
 
-    /// Looks at `frame` if the gate lets it through. Returns whether it was looked at. What changed waits for
-    /// [`Chain::prove`], which must come before the next look.
+    /// Looks at `frame` if the gate lets it through. Returns whether it was looked at; a view that cannot be judged
+    /// was, and the core knows that nothing could be seen. What changed waits for [`Chain::prove`], which must come
+    /// before the next look.
     ///
     /// # Errors
     /// When inference fails. The frame then counts as not seen.
@@ -134,6 +198,32 @@ impl Chain {
         if !self.gate.admit(frame.captured) {
             return Ok(false);
         }
+        let asked = self.snapshots.are_wanted(&self.camera.id);
+        let at_rest = !asked && self.wanted.is_empty() && self.judge.is_at_rest();
+        let view = match self.watch.see(frame, at_rest) {
+            Sight::Nothing => {
+                self.sights().saved_one();
+                return Ok(false);
+            }
+            Sight::Look => {
+                self.detect(frame, detector)?;
+                View::Clear
+            }
+            Sight::Unusable(view) => {
+                self.detections.clear();
+                view
+            }
+        };
+        self.looks += 1;
+        self.sights().looked(view == View::Clear);
+        let look = Look { at: frame.captured, view, detections: &self.detections };
+        Self::take(&mut self.judge, &mut self.wanted, &look, &mut self.happenings);
+        self.snapshot_due = asked;
+        Ok(true)
+    }
+
+    /// Fills `detections` with what is in `frame`.
+    fn detect(&mut self, frame: &Frame, detector: &mut dyn Detector) -> Result<()> {
         let least = self.judge.least_score();
         // Rules speak of probabilities, the detector of raw scores: it is asked for all that may get there.
         let floor = self.scores.as_ref().map_or(least, |scores| scores.floor(least));
@@ -141,11 +231,7 @@ impl Chain {
         if let Some(scores) = &self.scores {
             scores.apply(&mut self.detections, least);
         }
-        self.looks += 1;
-        let look = Look { at: frame.captured, view: View::Clear, detections: &self.detections };
-        Self::take(&mut self.judge, &mut self.wanted, &look, &mut self.happenings);
-        self.snapshot_due = self.snapshots.are_wanted(&self.camera.id);
-        Ok(true)
+        Ok(())
     }
 
     /// Whether the last look changed anything that is not proved yet, or somebody waits for a picture of it.
@@ -160,7 +246,11 @@ impl Chain {
         if self.happenings.is_empty() {
             return;
         }
-        let shot = self.shot(frame, detector);
+        let shot = match self.main_picture() {
+            // Who walks has walked on since: heads are searched for in this picture, and hidden where they are now.
+            Some(main) => self.shot(&main, &[], detector),
+            None => self.shot(frame, &self.detections, detector),
+        };
         let model = detector.identity();
         for happening in &self.happenings {
             let evidence = self.evidence(&shot, happening, model);
@@ -185,10 +275,20 @@ impl Chain {
         }
     }
 
-    /// `frame`, redacted for the pictures of all that happened on it.
-    fn shot(&self, frame: &Frame, detector: &mut dyn Detector) -> Shot {
+    /// A picture of the camera's main stream, if there is one and what happened is about things that stand: they
+    /// are still where they were.
+    fn main_picture(&mut self) -> Option<Frame> {
+        let stands = |happening: &Happening| !self.camera.rules[happening.case.rule.0].needs_motion();
+        if !matches!(self.pictures, Pictures::Redacted(_)) || !self.happenings.iter().all(stands) {
+            return None;
+        }
+        self.still.as_mut()?.take()
+    }
+
+    /// `frame`, in which `seen` was detected, redacted for the pictures of all that happened on it.
+    fn shot(&self, frame: &Frame, seen: &[Detection], detector: &mut dyn Detector) -> Shot {
         let objects = self.happenings.iter().map(|happening| happening.case.objects.as_slice());
-        let seen = std::iter::once(self.detections.as_slice()).chain(objects);
+        let seen = std::iter::once(seen).chain(objects);
         self.pictures.shot(frame, seen, self.judge.vocabulary(), detector)
     }
 

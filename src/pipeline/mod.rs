@@ -15,6 +15,7 @@ mod proofs;
 mod pulse;
 mod snapshot;
 mod views;
+mod watch;
 
 pub use bell::Bell;
 pub use capture::{Capture, Pace};

@@ -2,7 +2,7 @@
 
 use super::BrokerPlan;
 use super::build::existing;
-use crate::config::{ConfigFile, MqttConfig};
+use crate::config::{MqttConfig, TomlFile};
 use crate::error::Result;
 use crate::mqtt::command::Verb;
 
@@ -10,7 +10,7 @@ use crate::mqtt::command::Verb;
 const DEFAULT_URL: &str = "mqtt://127.0.0.1:1883";
 
 /// Checks `mqtt`, the `[mqtt]` section of `file`.
-pub(crate) fn plan<C>(file: &ConfigFile<C>, mqtt: &MqttConfig) -> Result<BrokerPlan> {
+pub(crate) fn plan<C>(file: &TomlFile<C>, mqtt: &MqttConfig) -> Result<BrokerPlan> {
     let (url, span) = match &mqtt.url {
         Some(url) => (url.get_ref().as_str(), url.span()),
         None => (DEFAULT_URL, 0..0),

@@ -8,10 +8,12 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use toml::Spanned;
 
-use super::{CameraPlan, Input, Plan, broker, camera, ground, limits, live, model, privacy, rule, storage};
+use super::{
+    CameraPlan, Input, Plan, broker, camera, ground, limits, live, mask, model, privacy, rule, storage, view,
+};
 use crate::calibrate::score_file::Scores;
 use crate::case::catalog::{CATALOG, Catalog};
-use crate::config::{CameraConfig, ConfigFile};
+use crate::config::{CameraConfig, ConfigFile, TomlFile};
 use crate::error::{Error, Kind, Result};
 use crate::place::{Grids, is_slug};
 use crate::rule::Calendar;
@@ -127,7 +129,7 @@ pub(super) fn slug(file: &ConfigFile, key: &str, value: &Spanned<String>) -> Res
 }
 
 /// The file at `path`, which must be there.
-pub(super) fn existing<C>(file: &ConfigFile<C>, key: &str, path: &Spanned<PathBuf>) -> Result<PathBuf> {
+pub(super) fn existing<C>(file: &TomlFile<C>, key: &str, path: &Spanned<PathBuf>) -> Result<PathBuf> {
     let found = file.resolve(path.get_ref());
     if found.is_file() {
         Ok(found)
@@ -238,9 +240,23 @@ fn camera_plan(
         names.push(zone.id.get_ref());
         rules.extend(rule::plans(file, zone, catalog, calendar, scores.as_ref(), terrain.as_ref())?);
     }
+    let (input, evidence_input) = match replay {
+        Some(input) => (input.clone(), None),
+        None => {
+            let input = input(file, camera)?;
+            let evidence = live::evidence(file, camera, &input)?;
+            (input, evidence)
+        }
+    };
+    let masks = mask::masks(file, camera, &rules)?;
     Ok(CameraPlan {
+        masks,
+        sign_posted: camera.sign_posted.or(file.config.privacy.sign_posted).unwrap_or(false),
         name: camera.name.clone().unwrap_or_else(|| id.clone()),
-        input: replay.map_or_else(|| input(file, camera), |input| Ok(input.clone()))?,
+        view: view::view(file, camera, &input)?,
+        gate: view::gate(file, camera, &rules)?,
+        input,
+        evidence_input,
         look_interval_s: 1.0 / looks_per_second,
         catalog: Arc::clone(catalog),
         decode: camera.decode,

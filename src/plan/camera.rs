@@ -125,12 +125,12 @@ impl Keys<'_> {
                     return refuse("holds -i: expected what stands before it; the input is the source");
                 }
                 for argument in given.iter().filter(|argument| argument.contains("://")) {
-                    live::no_credentials(self.file, self.camera, argument)?;
+                    live::no_credentials(self.file, live::source_of(self.camera), argument)?;
                 }
                 given.clone()
             }
         };
-        live::no_credentials(self.file, self.camera, address)?;
+        live::no_credentials(self.file, live::source_of(self.camera), address)?;
         if address.is_empty() || address.starts_with('-') || address.contains(|c: char| c.is_control()) {
             return Err(self
                 .fault("expected an address behind `ffmpeg:`")
@@ -148,7 +148,7 @@ impl Keys<'_> {
 
     fn snapshots(&self, url: &str) -> Result<SnapshotCamera> {
         let help = "write it as http://host/picture.jpg or https://host:port/picture.jpg";
-        live::check_address(self.file, self.camera, url, &["http", "https"], help)?;
+        live::check_address(self.file, live::source_of(self.camera), url, &["http", "https"], help)?;
         let ca: Option<PathBuf> = match &self.camera.ca_file {
             None => None,
             Some(path) if url.starts_with("https://") => Some(existing(self.file, "camera.ca_file", path)?),

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::path::PathBuf;
 
 use super::build::{detector, existing, input, runtime, slug};
-use super::{Input, RedactionPlan, model, privacy};
+use super::{Input, RedactionPlan, mask, model, privacy};
 use crate::calibrate::ground_file::GroundFile;
 use crate::config::{CameraConfig, ConfigFile, ZoneConfig};
 use crate::detect::Setup;
 use crate::error::{Error, Kind, Result};
 use crate::place::{GridId, Grids, Ground, Polygon, REACH_M, Site, SiteFault, Terrain};
+use crate::source::Mask;
 
 /// The property that holds a grid's ID where the configuration does not say.
 const GRID_KEY: &str = "grid";
@@ -152,6 +153,11 @@ impl<'a> Viewpoint<'a> {
                 threads: model::threads(file)?,
             },
         })
+    }
+
+    /// What of its picture nobody may see.
+    pub(crate) fn mask(&self) -> Result<Mask> {
+        mask::polygons(self.file, self.camera).map(Mask::new)
     }
 
     /// What the camera watches.

@@ -1,30 +1,57 @@
 //! Cameras on the network: address and login of a `[[camera]]`.
 
 use super::build::existing;
-use super::{LivePlan, Secret};
+use super::{Input, LivePlan, Secret};
 use crate::config::{CameraConfig, ConfigFile};
 use crate::error::{Error, Kind, Result};
 
 /// Longest password, in bytes.
 const MAX_PASSWORD: u64 = 1024;
 
+const RTSP_HELP: &str = "write it as rtsp://host/path or rtsp://host:port/path";
+
+/// The key that an address stands under, and where that is in the file.
+pub(super) type At<'a> = (&'a str, std::ops::Range<usize>);
+
+/// Where the source of `camera` stands.
+pub(super) fn source_of(camera: &CameraConfig) -> At<'static> {
+    ("camera.source", camera.source.span())
+}
+
 /// Checks the address and the login of an RTSP `camera`.
 pub(super) fn plan(file: &ConfigFile, camera: &CameraConfig) -> Result<LivePlan> {
     let text = camera.source.get_ref();
-    check_address(file, camera, text, &["rtsp"], "write it as rtsp://host/path or rtsp://host:port/path")?;
+    check_address(file, source_of(camera), text, &["rtsp"], RTSP_HELP)?;
     Ok(LivePlan { url: text.clone(), login: login(file, camera)? })
+}
+
+/// The main stream of `camera`, if it has one beside that which is looked at.
+pub(super) fn evidence(file: &ConfigFile, camera: &CameraConfig, input: &Input) -> Result<Option<LivePlan>> {
+    let Some(address) = &camera.evidence_source else { return Ok(None) };
+    let key = "camera.evidence_source";
+    if !matches!(input, Input::Live(_)) {
+        return Err(file.fault(key, address.span(), "is for live cameras: the source is a recording"));
+    }
+    let text = address.get_ref();
+    if camera.source.get_ref() == text {
+        return Err(file
+            .fault(key, address.span(), "is the same stream as camera.source")
+            .help("leave it out, or give the camera's smaller stream as the source"));
+    }
+    check_address(file, (key, address.span()), text, &["rtsp"], RTSP_HELP)?;
+    Ok(Some(LivePlan { url: text.clone(), login: login(file, camera)? }))
 }
 
 /// Refuses an address `text` that holds credentials: they end up in logs and process lists, so they are not
 /// taken from there.
-pub(super) fn no_credentials(file: &ConfigFile, camera: &CameraConfig, text: &str) -> Result<()> {
+pub(super) fn no_credentials(file: &ConfigFile, (key, span): At<'_>, text: &str) -> Result<()> {
     let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
     let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
     // Multicast addresses begin with an @, with nobody before it.
     if authority.rfind('@').is_some_and(|at| at > 0) || has_secret(path) {
         let what = "user name and password do not belong in the address";
         return Err(file
-            .secret_fault("camera.source", camera.source.span(), what)
+            .secret_fault(key, span, what)
             .help("set username and password_file (or password_env) of the camera"));
     }
     Ok(())
@@ -33,13 +60,13 @@ pub(super) fn no_credentials(file: &ConfigFile, camera: &CameraConfig, text: &st
 /// Refuses what is no address `scheme://host[:port][/path]` with one of `schemes`, and one that holds credentials.
 pub(super) fn check_address(
     file: &ConfigFile,
-    camera: &CameraConfig,
+    (key, span): At<'_>,
     text: &str,
     schemes: &[&str],
     help: &str,
 ) -> Result<()> {
-    no_credentials(file, camera, text)?;
-    let fault = |what: String| file.fault("camera.source", camera.source.span(), what).help(help);
+    no_credentials(file, (key, span.clone()), text)?;
+    let fault = |what: String| file.fault(key, span.clone(), what).help(help);
     let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
     if !schemes.contains(&scheme) {
         return Err(fault(format!("`{scheme}` sources are not supported in this version")));

@@ -29,6 +29,7 @@ pub(super) fn plans(
 ) -> Result<Vec<RulePlan>> {
     let id = slug(file, "camera.zone.id", &zone.id)?;
     let zone_kind = zone.kind.get_ref();
+    super::banned::check(file, &zone.kind)?;
     let known = catalog.zone_kinds();
     if !known.contains(&zone_kind.as_str()) {
         return Err(file

@@ -24,15 +24,22 @@ pub(super) fn retention(file: &ConfigFile) -> Result<Retention> {
     let bytes = megabytes(file, "evidence_mb", storage.evidence_mb.as_ref(), default.bytes)?;
     let keep = match &storage.evidence_days {
         None => default.keep,
-        Some(days) if (1..=3650).contains(days.get_ref()) => {
-            Duration::from_secs(days.get_ref() * SECONDS_A_DAY)
-        }
-        Some(days) => {
-            let what = format!("{} days: expected 1 to 3650", days.get_ref());
-            return Err(file.fault("storage.evidence_days", days.span(), what));
-        }
+        Some(given) => days(file, "evidence_days", given, 3650)?,
     };
-    Ok(Retention { keep, bytes })
+    let keep_rejected = match &storage.rejected_days {
+        None => default.keep_rejected.min(keep),
+        Some(given) => days(file, "rejected_days", given, keep.as_secs() / SECONDS_A_DAY)?,
+    };
+    Ok(Retention { keep, keep_rejected, bytes })
+}
+
+fn days(file: &ConfigFile, key: &str, given: &Spanned<u64>, most: u64) -> Result<Duration> {
+    let days = *given.get_ref();
+    if (1..=most).contains(&days) {
+        return Ok(Duration::from_secs(days * SECONDS_A_DAY));
+    }
+    let what = format!("{days} days: expected 1 to {most}");
+    Err(file.fault(&format!("storage.{key}"), given.span(), what))
 }
 
 fn megabytes(file: &ConfigFile, key: &str, given: Option<&Spanned<u64>>, default: u64) -> Result<u64> {

@@ -70,6 +70,11 @@ impl Cluster {
         self.update(scene.at);
     }
 
+    /// Whether no place waits for the next look.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.places.is_at_rest() && self.sites.is_empty()
+    }
+
     /// A look on which nothing could be judged.
     pub(crate) fn blind(&mut self) {
         self.places.blind();

@@ -19,6 +19,11 @@ pub(super) const ASPECT: f32 = 16.0 / 9.0;
 const COMPANY: f32 = 1.0 / 3.0;
 /// Company is the share over about the dwell, in seconds, but over no less and no more than this.
 const MEMORY_S: (f64, f64) = (10.0, 600.0);
+/// Share of the time from which what is near keeps company and does not only pass. Who walks past takes 20 s for it:
+/// less than 0.3 of the 60 s that are usual for a dog.
+const KEEPS: f64 = 0.4;
+/// A stretch longer than this in which an object was not seen says nothing of its company, in seconds.
+const UNSEEN_S: f64 = 10.0;
 /// Looks on which something must have been seen to keep company by standing there.
 const KNOWN_HITS: u32 = 2;
 
@@ -57,6 +62,21 @@ impl Company {
 }
 
 impl Terms {
+    /// Whether an object in `bbox`, which may move, has what must be near it on this look.
+    pub(super) fn has_wanted(&self, scene: &Scene<'_>, bbox: &BBox) -> bool {
+        self.company.iter().all(|company| !company.wanted || company.is_near(scene, bbox, |_| true))
+    }
+
+    /// Whether an object in `bbox`, which may move, has something near it on this look that must not be.
+    pub(super) fn has_unwanted(&self, scene: &Scene<'_>, bbox: &BBox) -> bool {
+        self.company.iter().any(|company| !company.wanted && company.is_near(scene, bbox, |_| true))
+    }
+
+    /// Whether there is something that must not be near.
+    pub(super) fn forbids_company(&self) -> bool {
+        self.company.iter().any(|company| !company.wanted)
+    }
+
     /// Whether an object in `bbox`, which may move, is in the company that the rule asks for on this look.
     pub(crate) fn is_in_company(&self, scene: &Scene<'_>, bbox: &BBox) -> bool {
         self.company.iter().all(|company| company.is_near(scene, bbox, |_| true) == company.wanted)
@@ -106,6 +126,38 @@ pub(crate) fn are_near(a: &BBox, b: &BBox, near: f32) -> bool {
     let reach = near * a.height().max(b.height());
     let gap = (a.x1.max(b.x1) - a.x2.min(b.x2)).max(0.0);
     gap * ASPECT <= reach && (a.y2 - b.y2).abs() <= reach
+}
+
+/// For how much of the time what moves about in a zone had company that it must not have.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Led {
+    /// 0 to 1, faded over about the dwell.
+    share: f64,
+    last: Option<CaptureTime>,
+    /// Since when it is alone, if it is.
+    pub(super) alone_since: Option<CaptureTime>,
+}
+
+impl Led {
+    /// It was seen at `at`, `accompanied` or alone.
+    pub(super) fn look(&mut self, at: CaptureTime, terms: &Terms, accompanied: bool) {
+        let (least_s, most_s) = MEMORY_S;
+        let since_s = self.last.map_or(0.0, |last| at.seconds_since(last).max(0.0));
+        let fade = (-since_s / terms.dwell_s.clamp(least_s, most_s)).exp();
+        let now = if accompanied && since_s <= UNSEEN_S { 1.0 } else { 0.0 };
+        self.share = self.share * fade + (1.0 - fade) * now;
+        self.last = Some(at);
+        if accompanied {
+            self.alone_since = None;
+        } else if self.alone_since.is_none() || since_s > UNSEEN_S {
+            self.alone_since = Some(at);
+        }
+    }
+
+    /// Whether it is in company, and not only passed by.
+    pub(super) fn is_kept(&self) -> bool {
+        self.share >= KEEPS
+    }
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::places::Places;
 use super::scene::{Scene, Terms, WEAK, happening};
-use crate::case::{Case, Change, Happening, LONGEST_STEP_S};
+use crate::case::{Case, Change, Happening};
 use crate::clock::CaptureTime;
 use crate::detect::{BBox, Detection};
 use crate::track::Track;
@@ -69,9 +69,14 @@ impl Count {
         self.count(scene, terms);
         self.remember(scene.at);
         let hidden = self.hidden(scene, terms);
-        self.hold(scene.at, terms, least, hidden);
+        self.hold(scene, terms, least, hidden);
         self.open(scene.at, terms, out);
         self.clear(scene.at, terms, out);
+    }
+
+    /// Whether the number is not reached, and was not a moment ago.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.held.is_none() && self.case.is_none()
     }
 
     /// A look on which nothing could be judged.
@@ -139,8 +144,10 @@ impl Count {
         self.sorted[self.sorted.len() / 2] >= least
     }
 
-    fn hold(&mut self, at: CaptureTime, terms: &Terms, least: u32, hidden: usize) {
-        let step_s = self.last_judged.map_or(0.0, |last| at.seconds_since(last).clamp(0.0, LONGEST_STEP_S));
+    fn hold(&mut self, scene: &Scene<'_>, terms: &Terms, least: u32, hidden: usize) {
+        let at = scene.at;
+        let step_s =
+            self.last_judged.map_or(0.0, |last| at.seconds_since(last).clamp(0.0, scene.longest_step_s));
         self.last_judged = Some(at);
         let reached = self.is_reached(least);
         if let Some(held) = &mut self.held {

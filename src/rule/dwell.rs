@@ -3,6 +3,7 @@
 //! # Invariants
 //! - Objects are matched to slots by position and class group, before and regardless of track numbers.
 //! - A place that is hidden, or lies behind something that is hidden or missed itself, is not judged.
+//! - When all places are lost at one moment, it is the view that has changed: nothing is judged until some seconds later.
 //! - One slot has at most one open case; a case clears only when its slot was seen empty for the clear time, or
 //!   when another object was found in a place that was seen empty.
 //! - After a clear the slot is gone, so the next object in that place is a new case.
@@ -38,6 +39,14 @@ const BESIDE_IN_FRONT: f32 = 0.75;
 const AGAIN: f32 = 0.5;
 /// A place without a case is forgotten after this much empty time, in seconds, if its clear time is longer.
 const FORGET_S: f64 = 10.0;
+/// How many things must be lost at one moment for the view to have changed …
+const LANDMARKS: usize = 2;
+/// … which have been there for so long, in seconds: others come and go …
+const LANDMARK_S: f64 = 10.0;
+/// … within so many seconds, as some are missed just before …
+const MOMENT_S: f64 = 0.5;
+/// … and for how long that may explain it, in seconds: a camera that was turned says so within about five.
+const JOLT_S: f64 = 6.0;
 /// Most slots of one rule; a zone with more places than that is drawn wrong.
 const MOST_SLOTS: usize = 64;
 
@@ -69,11 +78,16 @@ impl Dwell {
         self.place_half_hidden(scene, terms);
         self.place_uncovered(scene, terms);
         self.watch_manoeuvres(scene);
-        self.judge_missed(scene);
+        self.judge_missed(scene, terms);
         self.take_new(scene, terms);
         self.merge(scene.at);
         self.open(scene.at, terms, out);
         self.clear(scene.at, terms, out);
+    }
+
+    /// Whether no place waits for the next look.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.slots.is_empty()
     }
 
     /// A look on which nothing could be judged.
@@ -109,12 +123,12 @@ impl Dwell {
         for &(row, column) in assignment.solve() {
             let detection = scene.detections[standing[column]];
             let slot = &mut self.slots[row];
-            doubt(slot, scene.at, terms);
+            doubt(slot, scene.at);
             let seen = &detection.bbox;
             if seen.iou(&slot.anchor) >= WHOLE || scene.is_settled_in_front(&slot.anchor, slot.group) {
                 slot.last_whole = scene.at;
             }
-            let shown = scene.shown_edges(&slot.anchor, slot.group);
+            let shown = scene.shown_edges(&slot.anchor, slot.group, slot.occupancy.first_seen);
             sight(slot, scene.at, terms, detection.score, true);
             slot.latest = detection;
             placed[column] = true;
@@ -146,7 +160,7 @@ impl Dwell {
             });
             if let Some(column) = part {
                 let detection = &scene.detections[standing[column]];
-                doubt(slot, scene.at, terms);
+                doubt(slot, scene.at);
                 sight(slot, scene.at, terms, detection.score, hidden);
                 placed[column] = true;
                 found[row] = true;
@@ -181,11 +195,16 @@ impl Dwell {
 
     /// Notes for each slot that was not found if something is seen on its way out of it or into it.
     fn watch_manoeuvres(&mut self, scene: &Scene<'_>) {
-        for (slot, &found) in self.slots.iter_mut().zip(&self.scratch.found) {
+        let Scratch { standing, placed, found, .. } = &self.scratch;
+        // What stands in a place of its own goes nowhere, though at a look a minute nothing is known to be still.
+        let has_place =
+            |index| standing.iter().position(|&known| known == index).is_some_and(|at| placed[at]);
+        for (slot, &found) in self.slots.iter_mut().zip(found) {
             let leaves_or_comes = |(index, detection): (usize, &Detection)| {
                 scene.groups[index] == slot.group
                     && is_beside(&slot.anchor, &detection.bbox)
                     && !scene.is_still(index)
+                    && !has_place(index)
             };
             if !found && scene.detections.iter().enumerate().any(leaves_or_comes) {
                 slot.manoeuvre = Some(scene.at);
@@ -193,16 +212,44 @@ impl Dwell {
         }
     }
 
+    /// Whether all that was in its place until a moment ago is out of it in plain view: two cars do not leave at once, so
+    /// the camera was turned or nudged, and has yet to say so.
+    fn is_jolted(&self, scene: &Scene<'_>) -> bool {
+        let mut landmarks = 0;
+        let mut lost: Option<(CaptureTime, CaptureTime)> = None;
+        for (slot, &found) in self.slots.iter().zip(&self.scratch.found) {
+            let Slot { occupancy, .. } = slot;
+            if occupancy.dwell_s() < LANDMARK_S || scene.hides(&slot.anchor, slot.group, slot.last_whole) {
+                continue;
+            }
+            if found || scene.at.seconds_since(occupancy.last_seen) > JOLT_S {
+                return false;
+            }
+            landmarks += 1;
+            let (first, last) = lost.unwrap_or((occupancy.last_seen, occupancy.last_seen));
+            lost = Some((first.min(occupancy.last_seen), last.max(occupancy.last_seen)));
+        }
+        landmarks >= LANDMARKS && lost.is_some_and(|(first, last)| last.seconds_since(first) <= MOMENT_S)
+    }
+
     /// Counts the look against every slot that could be seen and was not found.
-    fn judge_missed(&mut self, scene: &Scene<'_>) {
+    fn judge_missed(&mut self, scene: &Scene<'_>, terms: &Terms) {
+        // A rule that allows for absences knows of nights on which none of its objects are found: only a look on which
+        // one was tells that another has gone.
+        let finds = |detection: &Detection| terms.is_about(detection.label) && detection.score >= terms.score;
+        let jolted = self.is_jolted(scene);
+        let proven = terms.absence_s.is_none() || scene.detections.iter().any(finds);
         for (slot, &found) in self.slots.iter_mut().zip(&self.scratch.found) {
             if found {
                 continue;
             }
-            if scene.hides(&slot.anchor, slot.group, slot.last_whole) {
+            if jolted || scene.hides(&slot.anchor, slot.group, slot.last_whole) {
                 slot.occupancy.blind();
             } else {
-                slot.occupancy.miss(scene.at);
+                slot.occupancy.miss(scene.at, scene.longest_step_s);
+                if !proven {
+                    slot.occupancy.discount();
+                }
             }
         }
     }
@@ -337,13 +384,10 @@ fn is_beside(anchor: &BBox, seen: &BBox) -> bool {
 }
 
 /// Puts what is found in `slot` at `at` on trial if it may be another object than before.
-fn doubt(slot: &mut Slot, at: CaptureTime, terms: &Terms) {
+fn doubt(slot: &mut Slot, at: CaptureTime) {
     let lost = slot.case.is_none() && slot.occupancy.was_lost(at, BLIND_TRIAL_S);
     if lost || slot.occupancy.is_doubted(at) {
-        // A rule that allows for absences knows of nights on which its objects are not found: only where the object
-        // stands then tells.
-        let emptiness = if terms.absence_s.is_some() { 0.0 } else { slot.occupancy.emptiness() };
-        slot.suspect(at, emptiness);
+        slot.suspect(at);
     }
 }
 

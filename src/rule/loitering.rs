@@ -108,6 +108,11 @@ impl Loitering {
         self.clear(scene.at, out);
     }
 
+    /// Whether nobody is in the zone, or was a moment ago.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.stays.is_empty() && self.case.is_none()
+    }
+
     /// A look on which nothing could be judged.
     pub(crate) fn blind(&mut self) {
         self.stays.iter_mut().for_each(|stay| (stay.last_judged, stay.last_hidden) = (None, None));

@@ -2,6 +2,9 @@
 //!
 //! # Invariants
 //! - There is at most one open case: whoever comes while it is open extends it.
+//! - Who walks past something that must be alone neither ends its dwell nor counts for it; who keeps it company does
+//!   end it.
+//! - Something whose lower end is hidden says nothing: where it stands is not known.
 //! - One look with something and one without decide nothing; a case opens once the belief in it is sure and the
 //!   dwell is reached.
 //! - It clears only when the zone was seen empty for the clear time. While the place where something was last seen
@@ -9,6 +12,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::company::Led;
 use super::places::Places;
 use super::scene::{Scene, Sighted, Terms, WEAK, happening};
 
@@ -18,7 +22,8 @@ use crate::clock::CaptureTime;
 use crate::detect::Detection;
 
 /// A zone without a case is forgotten after this much empty time, in seconds, if its clear time is longer.
-const FORGET_S: f64 = 5.0;
+const FORGET_S: f64 = 10.0;
+
 /// The state of one presence rule.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Presence {
@@ -27,8 +32,18 @@ pub(crate) struct Presence {
     /// What was found in a zone that was believed empty, until that is sure.
     again: Option<Occupancy>,
     places: Places,
+    #[serde(default)]
+    led: Led,
     #[serde(skip)]
     seen: Vec<Detection>,
+}
+
+/// The best of what is in the zone on one look.
+#[derive(Clone, Copy, Debug)]
+struct Best {
+    score: f32,
+    /// Whether it shows down to where it stands.
+    stands: bool,
 }
 
 impl Presence {
@@ -37,11 +52,13 @@ impl Presence {
         let best = self.see(scene, terms);
         let hidden = self.places.hidden(scene) > 0;
         match (&mut self.zone, best) {
-            (None, Some(score)) if score >= terms.score => {
-                self.zone = Some(Occupancy::new(scene.at, scene.at));
+            (None, Some(Best { score, stands: true })) if score >= terms.score => {
+                // What was left alone a while ago has been alone since then.
+                self.zone = Some(Occupancy::new(scene.at, self.led.alone_since.unwrap_or(scene.at)));
             }
             (None, _) => return,
-            (Some(zone), Some(score)) => {
+            (Some(zone), Some(Best { stands: false, .. })) => zone.blind(),
+            (Some(zone), Some(Best { score, .. })) => {
                 let hit = if score >= terms.score { Hit::Sure } else { Hit::Weak };
                 let unseen_s = scene.at.seconds_since(zone.last_seen);
                 if self.case.is_none() && unseen_s > terms.longest_blind_s() {
@@ -49,18 +66,23 @@ impl Presence {
                 } else if is_back(&mut self.again, zone, scene.at, hit) {
                     zone.hit(scene.at, hit);
                 } else {
-                    zone.miss(scene.at);
+                    zone.miss(scene.at, scene.longest_step_s);
                 }
             }
             (Some(zone), None) if hidden => zone.blind(),
             (Some(zone), None) => {
-                zone.miss(scene.at);
-                self.again.iter_mut().for_each(|again| again.miss(scene.at));
+                zone.miss(scene.at, scene.longest_step_s);
+                self.again.iter_mut().for_each(|again| again.miss(scene.at, scene.longest_step_s));
                 self.again.take_if(|again| again.was_fleeting() || again.is_vacant(0.0));
             }
         }
         self.open(scene.at, terms, out);
         self.clear(scene.at, terms, out);
+    }
+
+    /// Whether nobody is in the zone, or was a moment ago.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.zone.is_none() && self.again.is_none() && self.case.is_none()
     }
 
     /// A look on which nothing could be judged.
@@ -73,21 +95,32 @@ impl Presence {
         self.places.relabel(renumber);
     }
 
-    /// Lists what is in the zone and where, and gives its best score.
-    fn see(&mut self, scene: &Scene<'_>, terms: &Terms) -> Option<f32> {
+    /// Lists what is in the zone and where, and gives the best of it; `None` when it is empty, or all that is in it is
+    /// kept company that it must not have.
+    fn see(&mut self, scene: &Scene<'_>, terms: &Terms) -> Option<Best> {
         self.seen.clear();
+        let mut best: Option<Best> = None;
+        let mut alone = false;
         for (index, detection) in scene.detections.iter().enumerate() {
             let here = terms.is_about(detection.label)
                 && detection.score >= WEAK * terms.score
                 && detection.bbox.is_sound()
                 && terms.holds(&detection.bbox)
-                && terms.is_in_company(scene, &detection.bbox);
+                && terms.has_wanted(scene, &detection.bbox);
             if here {
                 self.seen.push(Detection { bbox: detection.bbox.clamped(), ..*detection });
                 self.places.note(scene, index);
+                alone |= !terms.has_unwanted(scene, &detection.bbox);
+                let this = Best { score: detection.score, stands: !scene.is_cut_below(index) };
+                if best.is_none_or(|best| (this.stands, this.score) > (best.stands, best.score)) {
+                    best = Some(this);
+                }
             }
         }
-        self.seen.iter().map(|detection| detection.score).reduce(f32::max)
+        if best.is_some() && terms.forbids_company() {
+            self.led.look(scene.at, terms, !alone);
+        }
+        best.filter(|_| !self.led.is_kept())
     }
 
     fn open(&mut self, at: CaptureTime, terms: &Terms, out: &mut Vec<Happening>) {
@@ -121,7 +154,7 @@ impl Presence {
         };
         if gone {
             out.extend(self.case.iter().map(|case| happening(Change::Cleared, at, case)));
-            *self = Self::default();
+            *self = Self { led: std::mem::take(&mut self.led), ..Self::default() };
         }
     }
 }

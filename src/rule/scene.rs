@@ -21,8 +21,8 @@ const IN_FRONT: f32 = 0.15;
 /// Longest time for which an object may have been in its place before the tracker says that it is still, in
 /// seconds.
 const SETTLING_S: f64 = 3.0;
-/// Something that is not known to stand still and was missed for longer than this has passed on, in seconds. It may
-/// still be cutting edges off.
+/// Something that is not known to stand still and was missed for longer than this, in seconds, and on more than one
+/// look has passed on. It may still be cutting edges off.
 const PASSED_S: f64 = 1.0;
 /// Something that has stood still for so long is part of the view, in seconds: longer than a bus waits.
 const FIXTURE_S: f64 = 300.0;
@@ -30,6 +30,10 @@ const FIXTURE_S: f64 = 300.0;
 const EDGE: f32 = 0.15;
 /// … and the share of that strip from which it does not.
 const CUT: f32 = 0.3;
+/// How near to the lower end of a box something else must begin to cut it off there, in usual heights of its object.
+const CUT_BELOW: f32 = 0.15;
+/// The share of its usual height from which an object shows down to the ground.
+const CUT_SHORT: f32 = 0.8;
 /// IoU from which a box is taken to be the object of a place itself.
 const SAME: f32 = 0.4;
 /// Share of a place from which a box counts as covering all of it.
@@ -46,6 +50,8 @@ pub(crate) struct Scene<'a> {
     /// Class group of each detection.
     pub(crate) groups: &'a [u16],
     pub(crate) tracker: &'a Tracker,
+    /// The longest stretch before this look that was no gap, in seconds.
+    pub(crate) longest_step_s: f64,
 }
 
 impl Scene<'_> {
@@ -103,8 +109,9 @@ impl Scene<'_> {
     }
 
     /// Which edges of the object at `anchor` can be seen on this look (x1, y1, x2, y2): those that nothing nearer
-    /// to the camera cuts off. What stood in front all along is part of how the object usually looks.
-    pub(crate) fn shown_edges(&self, anchor: &BBox, group: u16) -> [bool; 4] {
+    /// to the camera cuts off. What has stood in front since before `since`, when the object was first seen, is part of how
+    /// it usually looks.
+    pub(crate) fn shown_edges(&self, anchor: &BBox, group: u16, since: CaptureTime) -> [bool; 4] {
         let (w, h) = (EDGE * anchor.width(), EDGE * anchor.height());
         let strips = [
             BBox { x2: anchor.x1 + w, ..*anchor },
@@ -114,7 +121,7 @@ impl Scene<'_> {
         ];
         let mut shown = [true; 4];
         for (track, cover) in self.in_front(anchor, group) {
-            if self.is_fixture(track) {
+            if self.is_fixture(track) && track.resting_since <= since {
                 continue;
             }
             for (shown, strip) in shown.iter_mut().zip(&strips) {
@@ -124,6 +131,23 @@ impl Scene<'_> {
         shown
     }
 
+    /// Whether the lower end of detection number `index` is where something nearer to the camera begins: where its
+    /// object stands was not seen, only that it stands further down.
+    pub(super) fn is_cut_below(&self, index: usize) -> bool {
+        let seen = &self.detections[index].bbox;
+        let (x, foot) = seen.foot();
+        let own = self.tracker.track_of(index);
+        let Some(usual) = own.and_then(Track::usual_height) else { return false };
+        if seen.height() > CUT_SHORT * usual {
+            return false;
+        }
+        self.tracker.tracks().iter().any(|track| {
+            let cover = track.bbox();
+            let begins_there = (cover.y1 - foot).abs() <= CUT_BELOW * usual;
+            begins_there && cover.x1 < x && x < cover.x2 && Some(track.number) != own.map(|own| own.number)
+        })
+    }
+
     /// Whether all that hides the place `anchor` has stood there for so long that it is part of the view.
     pub(crate) fn is_settled_in_front(&self, anchor: &BBox, group: u16) -> bool {
         let mut hiding = self.in_front(anchor, group).filter(|(_, cover)| anchor.covered_by(cover) >= HIDDEN);
@@ -131,7 +155,7 @@ impl Scene<'_> {
     }
 
     fn has_passed(&self, track: &Track) -> bool {
-        track.motion != Motion::Still && self.at.seconds_since(track.last_seen) > PASSED_S
+        track.motion != Motion::Still && track.missed > 1 && self.at.seconds_since(track.last_seen) > PASSED_S
     }
 
     fn is_fixture(&self, track: &Track) -> bool {
@@ -143,7 +167,7 @@ impl Scene<'_> {
     fn in_front(&self, anchor: &BBox, group: u16) -> impl Iterator<Item = (&Track, BBox)> {
         let anchor = *anchor;
         self.tracker.tracks().iter().filter_map(move |track| {
-            let cover = track.bbox();
+            let cover = track.cover(self.at);
             // Its own object, seen whole where only a part of it made the anchor, included.
             let own = track.group == group
                 && track.motion != Motion::Moving

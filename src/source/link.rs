@@ -1,6 +1,6 @@
 //! How a live camera is doing. The capture thread writes it; status, health and pages read it.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 use tracing::{info, warn};
@@ -22,6 +22,8 @@ pub enum Phase {
     Live,
     /// They came, or the camera answered with a refusal; it is tried again for ever.
     Lost,
+    /// They came from a recording, which is at its end.
+    Ended,
 }
 
 /// How one live camera is doing.
@@ -68,13 +70,19 @@ pub struct LinkState {
 pub struct Link {
     camera: String,
     state: Mutex<LinkState>,
+    is_silent: bool,
 }
 
 impl Link {
     /// The link of the camera `camera`, connecting since `now`.
     pub fn new(camera: &str, now: CaptureTime) -> Self {
         let state = LinkState { since: now, ..LinkState::default() };
-        Self { camera: camera.to_owned(), state: Mutex::new(state) }
+        Self { camera: camera.to_owned(), state: Mutex::new(state), is_silent: false }
+    }
+
+    /// The same, without a word in the log: for a connection beside that of the camera's looks.
+    pub(super) fn silent(camera: &str, now: CaptureTime) -> Self {
+        Self { is_silent: true, ..Self::new(camera, now) }
     }
 
     /// Id of the camera.
@@ -85,6 +93,11 @@ impl Link {
     /// How it is doing.
     pub fn state(&self) -> LinkState {
         self.lock().clone()
+    }
+
+    /// Whether its capture times keep to the box's wall clock, as far as is known.
+    pub fn keeps_time(&self) -> bool {
+        self.lock().clock_off_s.abs() < OFF_S
     }
 
     /// Changes counters and the like, which needs no word in the log.
@@ -104,6 +117,9 @@ impl Link {
         (state.phase, state.since, state.reason) = (Phase::Live, now, None);
         state.connections += 1;
         drop(state);
+        if self.is_silent {
+            return;
+        }
         let what = if back { format!("is back after {away_s:.0} s") } else { "gives pictures".to_owned() };
         info!(camera = self.camera, "The camera {what}: {codec}, {}x{}.", size.0, size.1);
     }
@@ -121,10 +137,28 @@ impl Link {
         }
         state.reason = Some(reason.clone());
         drop(state);
+        if self.is_silent {
+            return;
+        }
         warn!(
             camera = self.camera,
             help, "The camera is lost: {reason}. It is tried again until it is back."
         );
+    }
+
+    /// A picture of a recording, of this width and height, is shown at `at`.
+    pub fn playing(&self, at: CaptureTime, size: (usize, usize)) {
+        let mut state = self.lock();
+        state.size = Some(size);
+        if state.phase != Phase::Live {
+            (state.phase, state.since, state.reason) = (Phase::Live, at, None);
+        }
+    }
+
+    /// A recording is at its end since `at`, for `reason` if that is not its own.
+    pub fn ended(&self, at: CaptureTime, reason: Option<String>) {
+        let mut state = self.lock();
+        (state.phase, state.since, state.reason) = (Phase::Ended, at, reason);
     }
 
     /// Pictures come, but something is wrong with them. `None` when it is over.
@@ -144,38 +178,6 @@ impl Link {
     fn lock(&self) -> MutexGuard<'_, LinkState> {
         // Plain data: a thread that died while holding the lock left nothing half-done that matters.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The links of all live cameras, which come and go. Clones share them.
-#[derive(Clone, Debug, Default)]
-pub struct Links(Arc<Mutex<Vec<Arc<Link>>>>);
-
-impl Links {
-    /// Adds `link`.
-    pub fn add(&self, link: Arc<Link>) {
-        self.lock().push(link);
-    }
-
-    /// Takes away the link of the camera called `id`, if there is one.
-    pub fn remove(&self, id: &str) {
-        self.lock().retain(|link| link.camera != id);
-    }
-
-    /// Whether capture times of the camera called `id` keep to the box's wall clock, as far as is known.
-    pub fn keeps_time(&self, id: &str) -> bool {
-        let links = self.lock();
-        let off_s = links.iter().find(|link| link.camera == id).map_or(0.0, |link| link.lock().clock_off_s);
-        off_s.abs() < OFF_S
-    }
-
-    /// All of them, in the order in which they came.
-    pub fn all(&self) -> Vec<Arc<Link>> {
-        self.lock().clone()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<Arc<Link>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -204,15 +206,10 @@ mod tests {
 
     #[test]
     fn a_camera_keeps_time_unless_its_clock_is_known_to_be_off() {
-        let links = Links::default();
-        for (id, off_s) in [("gate", 0.3), ("kerb", -3600.0)] {
-            let link = Link::new(id, at(0.0));
+        for (off_s, keeps_time) in [(0.3, true), (-3600.0, false)] {
+            let link = Link::new("gate", at(0.0));
             link.update(|state| state.clock_off_s = off_s);
-            links.add(Arc::new(link));
+            assert_eq!(link.keeps_time(), keeps_time, "{off_s} s off");
         }
-        assert!(links.keeps_time("gate") && !links.keeps_time("kerb"));
-        links.remove("kerb");
-        assert!(links.keeps_time("kerb"), "of one that is gone nothing is known");
-        assert_eq!(links.all().len(), 1);
     }
 }

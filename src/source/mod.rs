@@ -7,6 +7,7 @@ mod ffmpeg;
 pub(crate) mod hostile;
 mod images;
 mod link;
+pub(crate) mod mask;
 pub(crate) mod mp4;
 mod process;
 mod reopen;
@@ -14,6 +15,7 @@ mod retry;
 mod rtsp;
 mod snapshots;
 mod steady;
+mod still;
 pub mod usb;
 mod video;
 mod y4m;
@@ -22,9 +24,11 @@ pub use avi::AviSource;
 pub use detections::DetectionsFile;
 pub use ffmpeg::FfmpegCamera;
 pub use images::{PictureReader, PicturesSource};
-pub use link::{Link, LinkState, Links, Phase};
+pub use link::{Link, LinkState, Phase};
+pub use mask::Mask;
 pub use rtsp::RtspSource;
 pub use snapshots::SnapshotCamera;
+pub use still::Still;
 pub use video::Mp4Source;
 
 use std::sync::Arc;
@@ -90,7 +94,15 @@ pub fn open(input: &Input, start: CaptureTime, fps: f64) -> Result<Box<dyn Sourc
     }
 }
 
-/// The live camera `input` of `camera`, whose capture times begin at `start`, the time now. It says in `link` how
+/// The recorded input of `camera` as [`open`] does, under the camera's mask.
+///
+/// # Errors
+/// As [`open`].
+pub fn recorded(camera: &CameraPlan, start: CaptureTime, fps: f64) -> Result<Box<dyn Source>> {
+    Ok(mask::Masked::over(open(&camera.input, start, fps)?, camera.mask()))
+}
+
+/// The live camera `input` of `camera`, under its mask, whose capture times begin at `start`, the time now. It says in `link` how
 /// it is doing and is tried again for ever: its frames end when `shutdown` is requested.
 ///
 /// # Errors
@@ -102,7 +114,7 @@ pub fn live(
     link: Arc<Link>,
     shutdown: Shutdown,
 ) -> Result<Box<dyn Source>> {
-    Ok(match input.clone() {
+    let source: Box<dyn Source> = match input.clone() {
         LiveInput::Rtsp(live) => Box::new(RtspSource::new(camera, &live, start, link, shutdown)?),
         LiveInput::Usb(usb) => {
             let what = "USB";
@@ -122,7 +134,8 @@ pub fn live(
                 Ok(Box::new(snapshots::SnapshotSource::open(&snapshots, every_s, shutdown)?))
             }))
         }
-    })
+    };
+    Ok(mask::Masked::over(source, camera.mask()))
 }
 
 /// The input at `path` cannot be used.

@@ -58,14 +58,20 @@ impl Default for View {
 
 /// A number from 0 to 1 that follows from two.
 pub(crate) fn chance(a: u64, b: u64) -> f32 {
+    (bits(a, b) >> 40) as f32 / (1_u64 << 24) as f32
+}
+
+/// Bits that follow from two numbers.
+fn bits(a: u64, b: u64) -> u64 {
     // SplitMix64 (Steele et al. 2014).
     let mut z = a.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(b.wrapping_mul(0xd1b5_4a32_d192_ed03));
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    ((z ^ (z >> 31)) >> 40) as f32 / (1_u64 << 24) as f32
+    z ^ (z >> 31)
 }
 
 /// Reflectance of a street, 0-255: houses with windows, trees, a kerb, a road with lines.
+#[derive(Clone)]
 pub(crate) struct Street {
     wide: usize,
     ground: Vec<f32>,
@@ -156,7 +162,8 @@ impl Street {
             }
         }
         let pixel = |(at, luma): (usize, f32)| {
-            let one = |of: u64| chance(self.pictures * 8 + of, at as u64) - 0.5;
+            let bits = bits(self.pictures, at as u64);
+            let one = |at: u64| (bits >> (16 * at) & 0xffff) as f32 / 65_536.0 - 0.5;
             // Twelve of these have a variance of one; four of them one third.
             let noise = (one(0) + one(1) + one(2) + one(3)) * 1.732;
             (luma + view.noise * noise).round().clamp(0.0, 255.0) as u8

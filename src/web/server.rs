@@ -13,9 +13,9 @@ use tokio::net::TcpListener;
 
 use super::page;
 use crate::error::{Error, Kind, Result};
+use crate::health::{CameraHealth, HealthBoard};
 use crate::metrics::Meter;
 use crate::outbox::{CaseRecord, Outbox};
-use crate::source::{Links, Phase};
 
 /// Cases on the page.
 const SHOWN: usize = 200;
@@ -38,13 +38,13 @@ struct Site {
     evidence_dir: Arc<PathBuf>,
     title: Arc<str>,
     about: Arc<str>,
-    links: Links,
+    board: HealthBoard,
     meter: Option<Arc<Meter>>,
 }
 
 /// Serves the page on `listener` until `shutdown` resolves. `evidence_dir` holds the pictures by the names that
 /// the outbox lists; `title` heads the page, `about` says at its foot what the box looks with, and after it stands how
-/// the live cameras of `links` are doing. What `meter` counts is at `/metrics`.
+/// the cameras of `board` are doing. What `meter` counts is at `/metrics`.
 ///
 /// # Errors
 /// [`Kind::System`] when the listener fails.
@@ -53,7 +53,7 @@ pub async fn serve(
     outbox: Arc<Outbox>,
     evidence_dir: PathBuf,
     (title, about): (&str, &str),
-    links: Links,
+    board: HealthBoard,
     meter: Option<Arc<Meter>>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<()> {
@@ -62,7 +62,7 @@ pub async fn serve(
         evidence_dir: Arc::new(evidence_dir),
         title: title.into(),
         about: about.into(),
-        links,
+        board,
         meter,
     };
     let routes = Router::new()
@@ -114,19 +114,17 @@ async fn list(State(site): State<Site>) -> Response {
 }
 
 impl Site {
-    /// What the box looks with, and how its live cameras are doing.
+    /// What the box looks with, and how its cameras are doing.
     fn foot(&self) -> String {
         let mut foot = self.about.to_string();
-        for link in &self.links.all() {
-            let (camera, state) = (link.camera(), link.state());
-            let phase = match state.phase {
-                Phase::Connecting => "连接中 connecting",
-                Phase::Live => "在线 live",
-                Phase::Lost => "离线 lost",
-            };
-            foot += &format!(" · {camera} {phase}");
-            if let Some(reason) = state.reason {
-                foot += &format!(": {reason}");
+        for camera in &self.board.all() {
+            let health = camera.health();
+            let (zh, en) = health.state.names();
+            foot += &format!(" · {} {zh} {en}", camera.camera());
+            if let Some((zh, en)) = health.reason {
+                // What a camera itself says comes in one language.
+                let both = if zh.ends_with(&en) { zh } else { format!("{zh} {en}") };
+                foot += &format!(": {both}");
             }
         }
         foot
@@ -134,13 +132,24 @@ impl Site {
 }
 
 async fn cameras_json(State(site): State<Site>) -> Response {
-    let states: Vec<_> = site
-        .links
-        .all()
-        .iter()
-        .map(|link| serde_json::json!({"camera": link.camera(), "link": link.state()}))
-        .collect();
-    axum::Json(states).into_response()
+    let cameras = site.board.all();
+    let state = |camera: &Arc<CameraHealth>| {
+        let health = camera.health();
+        let (name, name_en) = health.state.names();
+        let (reason, reason_en) = health.reason.unzip();
+        serde_json::json!({
+            "camera": camera.camera(),
+            "health": {
+                "state": health.state, "name": name, "name_en": name_en, "since": health.since,
+                "reason": reason, "reason_en": reason_en,
+            },
+            "link": camera.link.state(),
+            "looks": camera.sights.looks(),
+            "looks_saved": camera.sights.saved(),
+            "looks_unusable": camera.sights.unusable(),
+        })
+    };
+    axum::Json(cameras.iter().map(state).collect::<Vec<_>>()).into_response()
 }
 
 async fn cases_json(State(site): State<Site>) -> Response {

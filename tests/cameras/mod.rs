@@ -3,6 +3,7 @@
 
 mod ffmpeg;
 mod files;
+mod main_stream;
 mod media;
 mod program;
 mod proxy;

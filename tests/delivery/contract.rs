@@ -94,10 +94,12 @@ fn every_message_on_a_real_broker_is_the_one_in_the_contract() {
         outbox: box1.outbox.clone(),
         progress: Arc::default(),
         throttle: None,
-        links: gridpatrol::source::Links::default(),
+        board: Default::default(),
+        store: None,
         clock: Arc::new(gridpatrol::clock::SystemClock),
         started: at(0.0),
     }));
+    box1.board = Some(super::health::board().0);
     for (change, roles) in
         [(Change::Opened, &[Role::Overview][..]), (Change::Updated, &[]), (Change::Cleared, &[Role::After])]
     {

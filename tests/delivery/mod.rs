@@ -9,6 +9,7 @@ mod contract;
 mod contract_page;
 mod demo_broker;
 mod event;
+mod health;
 mod older;
 mod page;
 mod trouble;
@@ -27,6 +28,7 @@ use gridpatrol::config::{Decode, GridProfile};
 use gridpatrol::demo;
 use gridpatrol::detect::{BBox, Detection, Label, ModelIdentity, Vocabulary};
 use gridpatrol::evidence::{Evidence, Picture, Redaction, Role};
+use gridpatrol::gate::GatePlan;
 use gridpatrol::mqtt::{self, CaseEvent, Context, Report, Tuning};
 use gridpatrol::outbox::{Outbox, Sequence};
 use gridpatrol::place::{GridBasis, GridId, Polygon, Position, Site};
@@ -92,11 +94,16 @@ fn plan(port: u16) -> Plan {
             id: "cam-05".to_owned(),
             name: "3号院北门".to_owned(),
             input: Input::Video(PathBuf::new()),
+            evidence_input: None,
             decode: Decode::Auto,
             look_interval_s: 0.2,
             catalog: std::sync::Arc::clone(&CATALOG),
             look_at: Default::default(),
+            view: Default::default(),
+            gate: GatePlan { enabled: true, look_interval_s: 5.0 },
             scores: None,
+            masks: [].into(),
+            sign_posted: true,
             rules: vec![rule("illegal_parking", GRIDS[0]), rule("crowd", GRIDS[1])],
         }],
     }
@@ -244,6 +251,7 @@ fn context(plan: &Plan) -> Context {
         throttle: None,
         commander: None,
         meter: None,
+        board: None,
         tuning,
     }
 }
@@ -254,6 +262,7 @@ struct Box1 {
     tuning: Tuning,
     commander: Option<Arc<dyn mqtt::Commander>>,
     meter: Option<Arc<gridpatrol::metrics::Meter>>,
+    board: Option<gridpatrol::health::HealthBoard>,
     outbox: Arc<Outbox>,
     runtime: Option<tokio::runtime::Runtime>,
     stop: Option<oneshot::Sender<()>>,
@@ -264,12 +273,22 @@ impl Box1 {
     fn new(plan: Plan) -> Self {
         let outbox = Arc::new(Outbox::in_memory().unwrap());
         let Context { tuning, .. } = context(&plan);
-        Self { plan, tuning, commander: None, meter: None, outbox, runtime: None, stop: None, session: None }
+        Self {
+            plan,
+            tuning,
+            commander: None,
+            meter: None,
+            board: None,
+            outbox,
+            runtime: None,
+            stop: None,
+            session: None,
+        }
     }
 
     fn connect(&mut self) {
-        let (tuning, commander, meter) = (self.tuning, self.commander.clone(), self.meter.clone());
-        let context = Context { tuning, commander, meter, ..context(&self.plan) };
+        let (commander, meter, board) = (self.commander.clone(), self.meter.clone(), self.board.clone());
+        let context = Context { tuning: self.tuning, commander, meter, board, ..context(&self.plan) };
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let (stop, stopped) = oneshot::channel();

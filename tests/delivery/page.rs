@@ -1,6 +1,7 @@
 //! The status page.
 
-use gridpatrol::source::{Link, Links};
+use gridpatrol::health::HealthBoard;
+use gridpatrol::source::Link;
 
 use super::*;
 
@@ -16,8 +17,8 @@ fn ask_the_page(requests: &[(&str, &str)]) -> Vec<String> {
     accept(&outbox, &named, Change::Cleared, &case_id(2), 1, &[]);
     std::fs::write(folder.path().join(format!("{}-overview.jpg", case_id(1))), b"the picture").unwrap();
     std::fs::write(folder.path().join("unlisted.jpg"), b"not for the page").unwrap();
-    let links = Links::default();
-    links.add(Arc::new(Link::new("gate", CaptureTime::default())));
+    let board = HealthBoard::default();
+    board.add(Arc::new(Link::new("gate", CaptureTime::default())), Arc::default());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -32,7 +33,7 @@ fn ask_the_page(requests: &[(&str, &str)]) -> Vec<String> {
             outbox,
             dir,
             ("巡格 & test", "nanodet on <cpu>"),
-            links,
+            board,
             None,
             stopped,
         ));

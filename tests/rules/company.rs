@@ -105,6 +105,28 @@ fn a_dog_on_its_own_is_a_stray_and_one_on_a_walk_is_not() {
 }
 
 #[test]
+fn who_walks_past_a_stray_dog_neither_starts_its_dwell_anew_nor_ends_its_case() {
+    let dog = ("dog", standing(0.5, 0.8, 0.05, 0.07));
+    let mut watch = Watch::over("public_area", "rule.stray_dog.clear_s = 5");
+    watch.film(200.0, |t| {
+        // Near it from about 27 to 44 s, and again two minutes later.
+        let walked = |from: f64| 0.03 * (t - from) as f32;
+        let walkers = [walked(20.0), walked(140.0)].into_iter().filter(|x| (0.0..0.97).contains(x));
+        [dog].into_iter().chain(walkers.map(|x| person(x, 0.85))).collect()
+    });
+    watch.expect_one("stray_dog", 60.0, 0.5, false);
+}
+
+#[test]
+fn a_dog_whose_owner_has_left_is_a_stray_from_then_on() {
+    let dog = ("dog", standing(0.5, 0.8, 0.05, 0.07));
+    let mut watch = Watch::over("public_area", "");
+    watch.see(300.0, &[dog, person(0.55, 0.82)]).see(100.0, &[dog]);
+    // The tracker holds on to someone who stood still for four seconds.
+    watch.expect_one("stray_dog", 360.0, 5.0, false);
+}
+
+#[test]
 fn a_thing_left_alone_is_told_from_one_with_its_owner() {
     let bag = ("suitcase", standing(0.5, 0.8, 0.04, 0.06));
     let rule = "rule.dwell = { labels = [\"suitcase\"], without = [\"person\"], near = 1.5, dwell_s = 60 }";

@@ -57,3 +57,21 @@ fn an_abandoned_car_that_is_towed_away_clears() {
     watch.see(25.0 * HOUR_S, &[car(0.5)]).see(14.0 * HOUR_S, &[]);
     watch.expect_one("abandoned_vehicle", 24.0 * HOUR_S, 60.0, true);
 }
+
+#[test]
+fn a_car_that_is_away_by_day_while_others_are_seen_is_not_abandoned_though_it_parks_where_it_stood() {
+    let rule = "rule.abandoned_vehicle = { dwell_s = 259200, absence_s = 43200 }";
+    let mut watch = parking(rule).each(60.0);
+    for _ in 0..5 {
+        watch.see(16.0 * HOUR_S, &[car(0.3), car(0.7)]).restart().see(8.0 * HOUR_S, &[car(0.7)]);
+    }
+    watch.expect_one("abandoned_vehicle", 72.0 * HOUR_S, 60.0, false);
+    assert!(watch.happenings[0].case.objects[0].bbox.x1 > 0.5);
+}
+
+#[test]
+fn a_look_a_minute_is_enough_to_see_that_a_car_was_towed_away() {
+    let mut watch = parking("rule.abandoned_vehicle = { dwell_s = 86400, clear_s = 7200 }").each(60.0);
+    watch.see(25.0 * HOUR_S, &[car(0.5)]).see(2.1 * HOUR_S, &[]);
+    watch.expect_one("abandoned_vehicle", 24.0 * HOUR_S, 60.0, true);
+}

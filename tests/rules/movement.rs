@@ -29,6 +29,23 @@ fn a_passer_by_outside_of_the_closed_zone_is_none() {
 }
 
 #[test]
+fn who_passes_outside_of_the_closed_zone_behind_a_van_is_none_though_his_feet_are_hidden() {
+    let van: Thing = ("truck", standing(0.5, 0.999, 0.3, 0.14));
+    let mut watch = Watch::over("restricted", "");
+    watch.film(15.0, |t| {
+        let x = 0.05 + 0.06 * t as f32;
+        let (label, whole) = ("person", standing(x, 0.99, 0.05, 0.2));
+        // The zone ends above his feet, and below the roof of the van.
+        let hidden = x > van.1.x1 && x < van.1.x2;
+        let shown = if hidden { gridpatrol::detect::BBox { y2: van.1.y1, ..whole } } else { whole };
+        vec![van, (label, shown)]
+    });
+    assert_eq!(watch.story(), []);
+    watch.see(5.0, &[van, person(0.5, 0.8)]);
+    assert_eq!(watch.story(), [("intrusion", Change::Opened)]);
+}
+
+#[test]
 fn one_false_detection_now_and_then_is_no_intrusion() {
     let mut watch = Watch::over("restricted", "");
     for n in 0..60 {

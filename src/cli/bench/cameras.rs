@@ -22,16 +22,23 @@ Examples:
   gridpatrol bench cameras --input 1080p25.mp4
   gridpatrol bench cameras --input 1080p25.mp4 --streams 1,8 --seconds 30 --json
   gridpatrol bench cameras --input main.mp4 --input sub.mp4
+  gridpatrol bench cameras --input 1080p25.mp4 --idle still.mp4
 
 The file is served over RTSP on loopback. `key`: rules about what stays, key pictures only. `all`: every picture is
 decoded and five a second are looked at, for rules that need movement, and as other programs do for all. With a second
-file, such as the sub-stream's, both are in one table. A clip to measure with:
+file, such as the sub-stream's, both are in one table. `idle`: key pictures of a street where nothing happens, with
+looks saved. Clips to measure with:
   ffmpeg -stream_loop 3 -i tests/media/vtest.mp4 -vf scale=1920:1080,fps=25 -c:v libx264 -preset veryfast \\
-      -tune zerolatency -b:v 4M -g 50 1080p25.mp4")]
+      -tune zerolatency -b:v 4M -g 50 1080p25.mp4
+  ffmpeg -loop 1 -i street.png -t 60 -vf scale=1920:1080,noise=alls=6:allf=t,fps=25,format=yuv420p -c:v libx264 \\
+      -preset veryfast -tune zerolatency -b:v 4M -g 50 still.mp4")]
 pub struct Args {
     /// The H.264 or H.265 .mp4 file that the cameras send.
-    #[arg(long, value_name = "FILE", required_unless_present = "watch")]
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["watch", "idle"])]
     pub input: Vec<PathBuf>,
+    /// The same of a street where nothing moves, for the rows `idle`.
+    #[arg(long, value_name = "FILE")]
+    pub idle: Vec<PathBuf>,
     /// Numbers of cameras.
     #[arg(long, value_name = "N,…", value_delimiter = ',', default_values_t = [1, 4, 8, 16], value_parser = clap::value_parser!(u16).range(1..=256))]
     pub streams: Vec<u16>,
@@ -47,7 +54,7 @@ pub struct Args {
     /// Serve the input and print its port: a child of this command.
     #[arg(long, hide = true)]
     pub serve: bool,
-    /// Measure one row, `key` or `all`, of cameras at this address: a child of this command.
+    /// Measure one row, `key`, `all` or `idle`, of cameras at this address: a child of this command.
     #[arg(long, hide = true, num_args = 2)]
     pub watch: Option<Vec<String>>,
 }
@@ -63,20 +70,22 @@ pub fn run(args: &Args) -> Result<()> {
     if let Some(row) = &args.watch {
         return one_row(args, row);
     }
-    let Some(input) = args.input.first() else {
-        return Err(Error::new(Kind::Usage, "--input is missing").help("give an .mp4 file"));
-    };
     if args.serve {
+        let Some(input) = args.input.first() else {
+            return Err(Error::new(Kind::Usage, "--input is missing").help("give an .mp4 file"));
+        };
         say(&camera_server::serve(input)?.to_string())?;
         loop {
             std::thread::park();
         }
     }
     let mut rows = Vec::new();
-    for input in &args.input {
+    let busy = args.input.iter().map(|input| (input, &[Mode::Key, Mode::All][..]));
+    let idle = args.idle.iter().map(|input| (input, &[Mode::Idle][..]));
+    for (input, modes) in busy.chain(idle) {
         let server = Server::start(input)?;
         let name = input.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        for mode in [Mode::Key, Mode::All] {
+        for &mode in modes {
             for cameras in &args.streams {
                 let _ = writeln!(std::io::stderr().lock(), "measuring {cameras} of {name}, {}", word(mode));
                 rows.push(Row { input: name.clone(), cost: row(args, mode, *cameras, &server.url)? });
@@ -104,6 +113,7 @@ fn word(mode: Mode) -> &'static str {
     match mode {
         Mode::Key => "key",
         Mode::All => "all",
+        Mode::Idle => "idle",
     }
 }
 
@@ -112,7 +122,8 @@ fn one_row(args: &Args, row: &[String]) -> Result<()> {
     let (mode, url) = match row {
         [mode, url] if mode == "key" => (Mode::Key, url),
         [mode, url] if mode == "all" => (Mode::All, url),
-        _ => return Err(Error::new(Kind::Usage, "--watch: expected `key` or `all`, and an address")),
+        [mode, url] if mode == "idle" => (Mode::Idle, url),
+        _ => return Err(Error::new(Kind::Usage, "--watch: expected `key`, `all` or `idle`, and an address")),
     };
     let cameras = args.streams.first().copied().unwrap_or(1);
     let model = args.model.canonicalize().map_err(|e| Error::disk(&args.model, "find the model", e))?;
@@ -183,7 +194,7 @@ fn table(machine: &Machine, rows: &[Row]) -> String {
         "cores and rates are of one camera, memory of the whole program".to_owned(),
         String::new(),
         format!(
-            "{:<16}{:<6}{:>8}{:>8}{:>9}{:>7}{:>9}{:>10}{:>11}{:>7}{:>9}",
+            "{:<16}{:<6}{:>8}{:>8}{:>9}{:>7}{:>9}{:>9}{:>10}{:>11}{:>7}{:>9}",
             "stream",
             "mode",
             "cameras",
@@ -191,6 +202,7 @@ fn table(machine: &Machine, rows: &[Row]) -> String {
             "capture",
             "looks",
             "looks/s",
+            "saved/s",
             "sent/s",
             "decoded/s",
             "late",
@@ -199,7 +211,7 @@ fn table(machine: &Machine, rows: &[Row]) -> String {
     ];
     lines.extend(rows.iter().map(|Row { input, cost: row }| {
         format!(
-            "{:<16}{:<6}{:>8}{:>8.3}{:>9.3}{:>7.3}{:>9.2}{:>10.1}{:>11.1}{:>6.0}%{:>9}",
+            "{:<16}{:<6}{:>8}{:>8.3}{:>9.3}{:>7.3}{:>9.2}{:>9.2}{:>10.1}{:>11.1}{:>6.0}%{:>9}",
             input,
             word(row.mode),
             row.cameras,
@@ -207,6 +219,7 @@ fn table(machine: &Machine, rows: &[Row]) -> String {
             row.capture_cores,
             row.look_cores,
             row.looks_per_s,
+            row.saved_per_s,
             row.received_per_s,
             row.decoded_per_s,
             row.late_share * 100.0,

@@ -150,12 +150,16 @@ fn look(args: &Args, view: &Viewpoint) -> Result<Frame> {
     let mut frame = Frame::default();
     if let Some(path) = &args.picture {
         PictureReader::default().read(path, &mut frame)?;
+        view.mask()?.apply(&mut frame);
         return Ok(frame);
     }
     let mut source = source::open(&view.input()?, CaptureTime::default(), 1.0)
         .map_err(|e| e.help("give a picture of the view with --picture"))?;
     match source.next(&mut frame)? {
-        Next::Frame => Ok(frame),
+        Next::Frame => {
+            view.mask()?.apply(&mut frame);
+            Ok(frame)
+        }
         Next::End => Err(Error::new(Kind::Camera, format!("the camera {} has no frame", args.camera))
             .help("give a picture of the view with --picture")),
     }

@@ -237,6 +237,7 @@ fn a_turned_camera_is_noticed_over_a_restart_and_new_zones_take_a_new_reference(
     let saved = camera.health.save().unwrap();
     let turned = |camera: &mut Camera| {
         camera.said.clear();
+        camera.seconds += 600.0;
         camera.show(20.0, |_| seen(|v| v.turned = (30, 10)));
         camera.health.declared
     };
@@ -259,6 +260,7 @@ fn a_box_that_starts_again_at_night_does_not_take_the_night_for_another_place() 
         camera.health = ViewHealth::new(ViewPlan::default(), 1);
         assert!(camera.health.restore(&saved));
         camera.said.clear();
+        camera.seconds += 8.0 * 3600.0;
         camera.show(60.0, |_| seen(|v| (v.light, v.noise) = (0.14, 4.0)));
         camera.is_sound(&format!("street {seed} at night"));
     }

@@ -87,6 +87,22 @@ fn each_mistake_has_its_own_code() {
 }
 
 #[test]
+fn a_command_is_not_good_at_the_very_end_of_its_life_when_its_id_may_be_forgotten() {
+    let outbox = crate::outbox::Outbox::in_memory().unwrap();
+    let reload = r#"{"id":"r-1","at":"2026-11-23T15:42:18.250+08:00"}"#;
+    let packet = Packet { verb: "reload", payload: reload.as_bytes(), retained: false, signature: None };
+    let rights = Rights { allowed: &Verb::ALL, key: None, target: TARGET };
+    let just_before = CaptureTime::from_nanos(NOON - 1);
+    let request = read(&packet, &rights, just_before).unwrap();
+    outbox.answered(&request.id, request.until, just_before, "done").unwrap();
+    assert!(outbox.answer("r-1").unwrap().is_some());
+    // 300 s after it was written. Another command has the outbox forget what is no longer good.
+    outbox.answered("r-2", CaptureTime::from_nanos(NOON + 1), now(), "done").unwrap();
+    assert_eq!(outbox.answer("r-1").unwrap(), None, "the id is forgotten");
+    assert_eq!(read(&packet, &rights, now()).unwrap_err().code, Code::Stale);
+}
+
+#[test]
 fn a_retained_command_and_one_that_the_box_does_not_take_are_refused() {
     let payload = verdict("2026-11-23T07:47:18Z");
     let packet = Packet { verb: "verdict", payload: payload.as_bytes(), retained: true, signature: None };
