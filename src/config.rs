@@ -216,6 +216,10 @@ pub struct MqttConfig {
     /// `mqtt://127.0.0.1:1883`.
     #[schemars(with = "Option<String>")]
     pub url: Option<Spanned<String>>,
+    /// Version of MQTT: `auto`, `5` or `3.1.1`. `auto` speaks 5, and 3.1.1 to a broker that refuses 5. In 3.1.1 a
+    /// broker cannot say that nobody took a case, so one may be taken for delivered that nobody has. Default `auto`.
+    #[serde(default)]
+    pub version: MqttVersion,
     /// User name, if the broker wants one.
     pub username: Option<String>,
     /// File whose first line is the password.
@@ -239,6 +243,21 @@ pub struct MqttConfig {
     /// publish on `cmd/#` may command.
     #[schemars(with = "Option<PathBuf>")]
     pub command_key_file: Option<Spanned<PathBuf>>,
+}
+
+/// Versions of MQTT that may be spoken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+pub enum MqttVersion {
+    /// 5, and 3.1.1 to a broker that refuses 5.
+    #[default]
+    #[serde(rename = "auto")]
+    Auto,
+    /// MQTT 5 only.
+    #[serde(rename = "5")]
+    V5,
+    /// MQTT 3.1.1 only.
+    #[serde(rename = "3.1.1")]
+    V3,
 }
 
 /// How much is told, and how often. What is held back is never lost: the next message that fits says how many

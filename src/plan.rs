@@ -10,7 +10,7 @@ use crate::calibrate::score_file::Scores;
 use crate::case::catalog::{Catalog, Kind as CaseKind};
 use crate::case::throttle::Limits;
 use crate::clock::CaptureTime;
-use crate::config::{Decode, GridProfile, LookAt};
+use crate::config::{Decode, GridProfile, LookAt, MqttVersion};
 use crate::detect::{Provider, Setup};
 use crate::evidence::Retention;
 use crate::gate::GatePlan;
@@ -105,6 +105,8 @@ pub struct BrokerPlan {
     pub host: String,
     /// TCP port.
     pub port: u16,
+    /// Which version of MQTT is spoken.
+    pub version: MqttVersion,
     /// The certificate authority to trust; `None` for a connection without TLS.
     pub tls_ca: Option<PathBuf>,
     /// User name and the file that holds the password.
@@ -125,6 +127,7 @@ impl BrokerPlan {
         Self {
             host: host.into(),
             port,
+            version: MqttVersion::Auto,
             tls_ca: None,
             login: None,
             client: None,

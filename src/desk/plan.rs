@@ -298,6 +298,8 @@ fn mqtt(config: &DeskMqttConfig) -> MqttConfig {
         client_key_file: config.client_key_file.clone(),
         alpn: config.alpn.clone(),
         command_key_file: config.command_key_file.clone(),
+        // The desk answers with response topics, for which 3.1.1 has no word.
+        version: crate::config::MqttVersion::V5,
         ..MqttConfig::default()
     }
 }

@@ -1,18 +1,23 @@
 //! How to reach the broker: connect options, TLS, the login, and what is wrong when it does not work.
 
+mod client;
+mod dialect;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use rumqttc::v5::mqttbytes::v5::{ConnectReturnCode, LastWill, LastWillProperties};
 use rumqttc::v5::mqttbytes::{Error as Malformed, QoS};
-use rumqttc::v5::{ConnectionError, Event, EventLoop, MqttOptions, StateError, TlsError};
+use rumqttc::v5::{AsyncClient, ConnectionError, MqttOptions, StateError, TlsError};
 use rumqttc::{TlsConfiguration, Transport};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 
+pub(super) use self::client::Client;
+pub(crate) use self::client::Driver;
+pub(super) use self::dialect::{Dialect, Version};
 use super::{contract, orders};
+use crate::config::MqttVersion;
 use crate::error::{Error, Kind, Result};
 use crate::plan::{BrokerPlan, Plan};
 use crate::text_file;
@@ -24,34 +29,76 @@ pub(super) const SESSION_EXPIRY_S: u32 = 3600;
 /// Seconds until an attempt to connect counts as failed.
 const CONNECT_TIMEOUT_S: u64 = 10;
 
+/// Largest packet of MQTT 3.1.1 (section 2.2.3), which a broker cannot lower by a word.
+const MAX_OLDER_PACKET: usize = 268_435_455;
+
 /// Largest password file, in bytes.
 const MAX_PASSWORD: u64 = 1024;
 
-/// Connect options with `will` as the retained last word on `topic`, `will_delay_s` after the connection is
-/// lost.
+/// The last word that the broker says on the box's behalf when its connection is lost; retained.
+pub(super) struct Will {
+    /// Where.
+    pub(super) topic: String,
+    /// What.
+    pub(super) payload: Vec<u8>,
+    /// Seconds until it is said; MQTT 3.1.1 cannot wait.
+    pub(super) delay_s: u32,
+}
+
+/// Begins to connect in `version`; `room` packets may wait to be sent.
 ///
 /// # Errors
 /// [`Kind::Config`] when the password or the certificate authority's file cannot be read or used.
-pub(super) fn options(plan: &Plan, topic: String, will: Vec<u8>, will_delay_s: u32) -> Result<MqttOptions> {
+pub(super) fn open(plan: &Plan, version: Version, will: Will, room: usize) -> Result<(Client, Driver)> {
     let broker = &plan.broker;
     // A broker throws a client off when another comes with its id, and boxes are named within their street.
-    let mut options =
-        MqttOptions::new(format!("patrol-{}-{}", plan.street, plan.box_id), broker.host.clone(), broker.port);
-    options
-        .set_clean_start(false)
-        .set_session_expiry_interval(Some(SESSION_EXPIRY_S))
-        .set_manual_acks(true)
-        .set_receive_maximum(Some(orders::AT_A_TIME))
-        .set_max_packet_size(Some(orders::MAX_PACKET))
-        .set_last_will(LastWill::new(
-            topic,
-            will,
-            QoS::AtLeastOnce,
-            true,
-            Some(will_properties(will_delay_s)),
-        ));
-    secure(&mut options, broker)?;
-    Ok(options)
+    let id = format!("patrol-{}-{}", plan.street, plan.box_id);
+    Ok(match version {
+        Version::V5 => {
+            let mut options = MqttOptions::new(id, broker.host.clone(), broker.port);
+            options
+                .set_clean_start(false)
+                .set_session_expiry_interval(Some(SESSION_EXPIRY_S))
+                .set_manual_acks(true)
+                .set_receive_maximum(Some(orders::AT_A_TIME))
+                .set_max_packet_size(Some(orders::MAX_PACKET))
+                .set_last_will(LastWill::new(
+                    will.topic,
+                    will.payload,
+                    QoS::AtLeastOnce,
+                    true,
+                    Some(will_properties(will.delay_s)),
+                ));
+            secure(&mut options, broker)?;
+            let (client, event_loop) = AsyncClient::new(options, room);
+            (Client::V5(client), Driver::start(event_loop))
+        }
+        Version::V3 => {
+            let mut options = rumqttc::MqttOptions::new(id, broker.host.clone(), broker.port);
+            options
+                .set_keep_alive(KEEP_ALIVE)
+                // A broker of 3.1.1 cannot be told to drop a message that is too large. In a session that it kept, one
+                // would come again with each connection and end it.
+                .set_clean_session(true)
+                .set_manual_acks(true)
+                .set_max_packet_size(orders::MAX_PACKET as usize, MAX_OLDER_PACKET)
+                .set_last_will(rumqttc::LastWill::new(
+                    will.topic,
+                    will.payload,
+                    rumqttc::QoS::AtLeastOnce,
+                    true,
+                ));
+            if let Some((user, password)) = login(broker)? {
+                options.set_credentials(user, password);
+            }
+            if let Some(transport) = tls(broker)? {
+                options.set_transport(transport);
+            }
+            let (client, mut event_loop) = rumqttc::AsyncClient::new(options, room);
+            event_loop.network_options.set_connection_timeout(CONNECT_TIMEOUT_S);
+            (Client::V3(client), Driver::v3(event_loop))
+        }
+    })
 }
 
 /// Keep-alive, patience, login and TLS, as every client of `broker` has them.
@@ -60,19 +107,24 @@ pub(super) fn options(plan: &Plan, topic: String, will: Vec<u8>, will_delay_s: u
 /// [`Kind::Config`] when the password, a certificate or a key cannot be read or used.
 pub(crate) fn secure(options: &mut MqttOptions, broker: &BrokerPlan) -> Result<()> {
     options.set_keep_alive(KEEP_ALIVE).set_connection_timeout(CONNECT_TIMEOUT_S);
-    if let Some((user, file)) = &broker.login {
-        // Read at each attempt, so a changed password needs no restart.
-        let text = text_file::read(file, MAX_PASSWORD).map_err(|e| {
-            Error::new(Kind::Config, format!("cannot read the password file {}", file.display()))
-                .help("make it readable for this user, or change mqtt.password_file")
-                .caused_by(e)
-        })?;
-        options.set_credentials(user.clone(), text.lines().next().unwrap_or_default());
+    if let Some((user, password)) = login(broker)? {
+        options.set_credentials(user, password);
     }
     if let Some(transport) = tls(broker)? {
         options.set_transport(transport);
     }
     Ok(())
+}
+
+/// User name and password. Read at each attempt, so a changed password needs no restart.
+fn login(broker: &BrokerPlan) -> Result<Option<(String, String)>> {
+    let Some((user, file)) = &broker.login else { return Ok(None) };
+    let text = text_file::read(file, MAX_PASSWORD).map_err(|e| {
+        Error::new(Kind::Config, format!("cannot read the password file {}", file.display()))
+            .help("make it readable for this user, or change mqtt.password_file")
+            .caused_by(e)
+    })?;
+    Ok(Some((user.clone(), text.lines().next().unwrap_or_default().to_owned())))
 }
 
 fn will_properties(delay_s: u32) -> LastWillProperties {
@@ -146,7 +198,7 @@ pub(crate) fn explain(broker: &BrokerPlan, error: &ConnectionError, connected: b
                 format!("the broker at {at} refused the login"),
                 "check mqtt.username, the first line of mqtt.password_file and the broker's rules for this box",
             ),
-            ConnectReturnCode::UnsupportedProtocolVersion => old_broker(&at),
+            ConnectReturnCode::UnsupportedProtocolVersion => old_broker(broker, &at),
             code => (
                 Kind::Broker,
                 format!("the broker at {at} refused the connection: {code:?}"),
@@ -156,7 +208,7 @@ pub(crate) fn explain(broker: &BrokerPlan, error: &ConnectionError, connected: b
         // MQTT 3.1.1, section 3.2.2.3: code 1 of a broker that does not know version 5.
         ConnectionError::MqttState(StateError::Deserialization(
             Malformed::InvalidConnectReturnCode(1) | Malformed::MalformedPacket,
-        )) => old_broker(&at),
+        )) => old_broker(broker, &at),
         ConnectionError::Tls(e) => (
             Kind::Broker,
             format!("no TLS connection to the broker at {at}: {e}"),
@@ -172,7 +224,7 @@ pub(crate) fn explain(broker: &BrokerPlan, error: &ConnectionError, connected: b
         ConnectionError::MqttState(StateError::ConnectionAborted) if !connected => (
             Kind::Broker,
             format!("the broker at {at} closed the connection instead of taking the box on"),
-            "a broker that does not speak MQTT 5 (unsupported protocol version) does that, and so does one that is just starting: use one with MQTT 5, such as mosquitto 2; with 3.1.1 a broker cannot say that nobody took a case",
+            "a broker that does not speak MQTT 5 (unsupported protocol version) does that, and so does one that is just starting; with mqtt.version = \"auto\" one that goes on doing it is spoken to in 3.1.1",
         ),
         ConnectionError::Timeout(_) => (
             Kind::Broker,
@@ -193,14 +245,26 @@ pub(crate) fn explain(broker: &BrokerPlan, error: &ConnectionError, connected: b
     Error::new(kind, message).help(help)
 }
 
-/// A broker without MQTT 5. There is no way back to 3.1.1: it cannot say that nobody subscribes, or why it refuses,
-/// so a case could be taken for delivered that nobody has.
-fn old_broker(at: &str) -> (Kind, String, &'static str) {
-    (
-        Kind::Config,
-        format!("the broker at {at} does not speak MQTT 5 (unsupported protocol version)"),
-        "use a broker with MQTT 5, such as mosquitto 2; with 3.1.1 a broker cannot say that nobody took a case",
-    )
+/// A broker that refuses the version that it was spoken to in.
+fn old_broker(broker: &BrokerPlan, at: &str) -> (Kind, String, &'static str) {
+    let no_v5 = format!("the broker at {at} does not speak MQTT 5 (unsupported protocol version)");
+    match broker.version {
+        MqttVersion::Auto => (
+            Kind::Broker,
+            no_v5,
+            "it is spoken to in MQTT 3.1.1, in which a broker cannot say that nobody took a case; use one with MQTT 5, such as mosquitto 2",
+        ),
+        MqttVersion::V5 => (
+            Kind::Config,
+            no_v5,
+            "use a broker with MQTT 5, such as mosquitto 2, or set mqtt.version to \"auto\"; with 3.1.1 a broker cannot say that nobody took a case",
+        ),
+        MqttVersion::V3 => (
+            Kind::Config,
+            format!("the broker at {at} does not speak MQTT 3.1.1 (unsupported protocol version)"),
+            "set mqtt.version to \"auto\"",
+        ),
+    }
 }
 
 /// What TLS has found wrong, wherever the library hides it.
@@ -257,36 +321,4 @@ fn explain_tls(at: &str, fault: &rustls::Error) -> Error {
         ),
     };
     Error::new(Kind::Config, message).help(help)
-}
-
-/// The task that polls the library's event loop; gone with the connection. The loop may not be interrupted in the
-/// middle of a write, so it is not polled beside other work: its events come by a channel.
-pub(crate) struct Driver {
-    /// What it reports, until its first error.
-    pub(crate) events: mpsc::Receiver<Result<Event, ConnectionError>>,
-    task: JoinHandle<()>,
-}
-
-impl Drop for Driver {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-impl Driver {
-    /// Starts to poll.
-    pub(crate) fn start(mut event_loop: EventLoop) -> Self {
-        let (sender, events) = mpsc::channel(64);
-        let task = tokio::spawn(async move {
-            loop {
-                let event = event_loop.poll().await;
-                // The first error ends it: polling on would reconnect behind our back.
-                let over = event.is_err();
-                if sender.send(event).await.is_err() || over {
-                    return;
-                }
-            }
-        });
-        Self { events, task }
-    }
 }

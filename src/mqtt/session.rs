@@ -16,15 +16,16 @@ use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{
     ConnAck, Packet, PubAck, PubAckReason, Publish, PublishProperties, SubAck, SubscribeReasonCode,
 };
-use rumqttc::v5::{AsyncClient, ConnectionError, Event};
+use rumqttc::v5::{ConnectionError, Event};
 use tokio::sync::{mpsc, watch};
 
 use super::command::Verb;
 use super::context::{Context, Tuning};
+use super::link::{self, Client, Dialect, Version};
 use super::orders::{self, Finished, Orders};
 use super::publisher::{Cargo, Publisher, Settled};
 use super::status::{HeldBackStatus, OutboxRef, State, Status, UploadRef};
-use super::{Health, contract, link, topic};
+use super::{Health, contract, topic};
 use crate::case::throttle::ThrottleStatus;
 use crate::error::{Error, Kind, Result};
 use crate::outbox::{Backlog, Fate, Offer, Outbox, Refusal, RowId};
@@ -57,9 +58,12 @@ async fn keep_connected(context: &Context, outbox: &Arc<Outbox>, mut stopping: S
     let (shortest, longest) = context.tuning.reconnect;
     let mut wait = shortest;
     let mut last_trouble = String::new();
+    let mut dialect = Dialect::new(context.plan.broker.version);
     loop {
         let began = Instant::now();
-        let Err(trouble) = connection(context, outbox, stopping.clone(), &mut last_trouble).await else {
+        let Err(trouble) =
+            connection(context, outbox, stopping.clone(), &mut dialect, &mut last_trouble).await
+        else {
             return;
         };
         let text = trouble.to_string();
@@ -174,11 +178,12 @@ async fn finished(receiver: &mut Option<mpsc::UnboundedReceiver<Finished>>) -> O
 struct Connection<'a> {
     context: &'a Context,
     outbox: &'a Arc<Outbox>,
-    client: AsyncClient,
+    client: Client,
     publisher: Publisher,
     /// Largest packet that the broker takes.
     max_packet: usize,
     session: u64,
+    dialect: &'a mut Dialect,
     connected: bool,
     orders: Option<Orders>,
     hears: Hears,
@@ -195,13 +200,20 @@ async fn connection(
     context: &Context,
     outbox: &Arc<Outbox>,
     mut stopping: Stopping,
+    dialect: &mut Dialect,
     last_trouble: &mut String,
 ) -> Result<()> {
     let session = on_disk(outbox, Outbox::next_session).await?;
-    let will = json(&status(context, State::Offline, session, None))?;
-    let options =
-        link::options(&context.plan, topic::status(&context.plan), will, context.tuning.will_delay_s)?;
-    let commander = context.commander.as_ref().filter(|_| !context.plan.broker.commands.is_empty());
+    let version = dialect.version();
+    let will = link::Will {
+        topic: topic::status(&context.plan),
+        payload: json(&status(context, version, State::Offline, session, None))?,
+        delay_s: context.tuning.will_delay_s,
+    };
+    let broker = &context.plan.broker;
+    // In 3.1.1 a command has no place for its signature.
+    let can_be_signed = version == Version::V5 || broker.command_key.is_none();
+    let commander = context.commander.as_ref().filter(|_| !broker.commands.is_empty() && can_be_signed);
     let (orders, mut done) = match commander {
         Some(commander) => {
             let (orders, done) = Orders::new(&context.plan, outbox, commander)?;
@@ -210,8 +222,8 @@ async fn connection(
         None => (None, None),
     };
     // With room for the acknowledgements of commands as well.
-    let (client, event_loop) = AsyncClient::new(options, WINDOW + 4 * usize::from(orders::AT_A_TIME));
-    let mut driver = link::Driver::start(event_loop);
+    let room = WINDOW + 4 * usize::from(orders::AT_A_TIME);
+    let (client, mut driver) = link::open(&context.plan, version, will, room)?;
     let mut c = Connection {
         context,
         outbox,
@@ -219,6 +231,7 @@ async fn connection(
         publisher: Publisher::new(WINDOW),
         max_packet: usize::MAX,
         session,
+        dialect,
         connected: false,
         orders,
         hears: Hears::Nothing,
@@ -316,7 +329,21 @@ impl Connection<'_> {
                 }
                 last_trouble.clear();
                 let broker = &self.context.plan.broker;
-                tracing::info!(host = %broker.host, port = broker.port, "Connected to the broker.");
+                match self.dialect.version() {
+                    Version::V5 => {
+                        tracing::info!(host = %broker.host, port = broker.port, "Connected to the broker.");
+                    }
+                    Version::V3 => tracing::warn!(
+                        host = %broker.host, port = broker.port,
+                        "Connected to the broker in MQTT 3.1.1: it cannot say that nobody took a case or that it \
+                         refuses one, messages have no properties, and commands do not wait for a box that is away."
+                    ),
+                }
+                if self.orders.is_none() && broker.command_key.is_some() && !broker.commands.is_empty() {
+                    tracing::warn!(
+                        "No commands are taken: in MQTT 3.1.1 they cannot be signed (mqtt.command_key_file)."
+                    );
+                }
             }
             // Metrics go out with QoS 0, which has no packet id: nothing is to be matched.
             Some(Ok(Event::Outgoing(Outgoing::Publish(0)))) => {}
@@ -341,7 +368,10 @@ impl Connection<'_> {
             Some(Err(_)) | None if matches!(self.farewell, Farewell::Disconnecting | Farewell::Done) => {
                 self.farewell = Farewell::Done;
             }
-            Some(Err(e)) => return Err(link::explain(&self.context.plan.broker, &e, self.connected)),
+            Some(Err(e)) => {
+                self.dialect.ended(&e, self.connected);
+                return Err(link::explain(&self.context.plan.broker, &e, self.connected));
+            }
             None => return Err(Error::new(Kind::System, "the connection's task has ended")),
         }
         Ok(())
@@ -571,7 +601,7 @@ impl Connection<'_> {
     /// Publishes the status, retained, unless it was said already.
     async fn tell(&mut self, state: State) -> Result<()> {
         let backlog = on_disk(self.outbox, Outbox::backlog).await?;
-        let mut status = status(self.context, state, self.session, Some(backlog));
+        let mut status = status(self.context, self.dialect.version(), state, self.session, Some(backlog));
         if self.hears == Hears::Commands && state == State::Online {
             status.commands.clone_from(&self.context.plan.broker.commands);
         }
@@ -601,7 +631,7 @@ fn refusal(reason: PubAckReason) -> Refusal {
 }
 
 /// The library no longer takes messages.
-fn lost(e: rumqttc::v5::ClientError) -> Error {
+fn lost(e: impl std::error::Error + Send + Sync + 'static) -> Error {
     Error::new(Kind::Broker, "the connection to the broker takes no more messages").caused_by(e)
 }
 
@@ -612,13 +642,20 @@ fn packet_size(offer: &Offer) -> usize {
     offer.payload.len() + offer.topic.len() + offer.content_type.len() + properties + 64
 }
 
-fn status(context: &Context, state: State, session: u64, backlog: Option<Backlog>) -> Status {
+fn status(
+    context: &Context,
+    version: Version,
+    state: State,
+    session: u64,
+    backlog: Option<Backlog>,
+) -> Status {
     let plan = &context.plan;
     Status {
         state,
         session,
         since: context.started.rfc3339(&plan.zone),
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        mqtt: version.as_str().to_owned(),
         model: context.model.as_ref().map(Into::into),
         runtime: context.runtime.clone(),
         cameras: context.current.get().cameras.iter().map(|camera| camera.id.clone()).collect(),

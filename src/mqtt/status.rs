@@ -39,6 +39,11 @@ pub struct Status {
     pub since: String,
     /// Version of the program.
     pub version: String,
+    /// Version of MQTT that box and broker speak. In 3.1.1 the broker cannot say that nobody takes a case, so none is
+    /// held for a subscriber, and commands do not wait for a box that is away.
+    #[serde(default)]
+    #[schemars(extend("enum" = ["5", "3.1.1"]))]
+    pub mqtt: String,
     /// The model that looks; absent when the input is detections.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<ModelRef>,

@@ -101,5 +101,16 @@ pub(crate) fn plan<C>(file: &TomlFile<C>, mqtt: &MqttConfig) -> Result<BrokerPla
         .map(|path| existing(file, "mqtt.command_key_file", path))
         .transpose()?;
     let alpn = mqtt.alpn.clone();
-    Ok(BrokerPlan { host: host.to_owned(), port, tls_ca, login, client, alpn, commands, command_key })
+    let version = mqtt.version;
+    Ok(BrokerPlan {
+        host: host.to_owned(),
+        port,
+        version,
+        tls_ca,
+        login,
+        client,
+        alpn,
+        commands,
+        command_key,
+    })
 }

@@ -132,6 +132,8 @@ fn every_message_on_a_real_broker_is_the_one_in_the_contract() {
     box1.vanish();
     messages.extend(everything.until(state_is("offline")));
 
+    let status = messages.iter().find(|message| message.topic == STATUS).unwrap().json();
+    assert_eq!(status["mqtt"], "5");
     let mut seen = BTreeSet::new();
     for message in &messages {
         let row = row(&message.topic);

@@ -10,6 +10,7 @@ mod contract_page;
 mod demo_broker;
 mod event;
 mod health;
+mod older;
 mod page;
 mod trouble;
 

@@ -148,7 +148,7 @@ fn trouble_with_the_broker_is_logged_once() {
 }
 
 /// Runs a session against `broker` until its log has `expected`.
-fn log_until(broker: BrokerPlan, expected: &str) -> String {
+pub(super) fn log_until(broker: BrokerPlan, expected: &str) -> String {
     #[derive(Clone, Default)]
     struct Log(Arc<Mutex<Vec<u8>>>);
     impl std::io::Write for Log {
