@@ -117,7 +117,8 @@ fn by_time(
     let mut query = Query::new(viewer, filter);
     if let Scope::Grids(own) = viewer.scope() {
         let marks = vec!["?"; own.len()].join(", ");
-        query.text.push_str(&format!(" AND c.grid IN ({marks})"));
+        // The plus keeps SQLite from collecting whole grids to sort them: along the order it reads the head only.
+        query.text.push_str(&format!(" AND +c.grid IN ({marks})"));
         query.values.extend(own.iter().cloned().map(Value::from));
     }
     if let Some(grid) = &filter.grid {
