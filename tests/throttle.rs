@@ -305,7 +305,7 @@ fn a_car_that_two_cameras_of_a_running_box_see_is_one_case_until_both_see_it_gon
     let camera = |id: &str| {
         format!(
             "[[camera]]\nid = \"{id}\"\nsource = \"{id}\"\nground = \"calibration/{id}.toml\"\n\
-             [[camera.zone]]\nid = \"kerb\"\nkind = \"no_parking\"\ngrid = \"g1\"\n\
+             view = {{ dark = false, covered = false, blurred = false }}\n[[camera.zone]]\nid = \"kerb\"\nkind = \"no_parking\"\ngrid = \"g1\"\n\
              polygon = [[0.0, 0.2], [1.0, 0.2], [1.0, 1.0], [0.0, 1.0]]\n\
              rule.illegal_parking = {{ dwell_s = 4, clear_s = 4 }}\n"
         )
