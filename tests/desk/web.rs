@@ -39,6 +39,8 @@ fn no_route_answers_without_its_login() {
             _ => visitor.post(&path, &[("action", "accept")]),
         };
         match route.access {
+            // What signs people in says so when it does not.
+            Access::Open if path == "/login" => {}
             Access::Open => assert_ne!(answer.code, 401, "{} {path}", route.method),
             Access::Page(_) => {
                 assert_eq!(answer.code, 303, "{} {path}", route.method);
@@ -217,7 +219,7 @@ fn every_answer_keeps_the_browser_from_more() {
             route.path
         );
         assert_eq!(answer.header("x-content-type-options"), "nosniff", "{}", route.path);
-        assert_eq!(answer.header("referrer-policy"), "no-referrer", "{}", route.path);
+        assert_eq!(answer.header("referrer-policy"), "same-origin", "{}", route.path);
         for inline in ["<script>", " onclick=", " onload=", " style=", "javascript:"] {
             assert!(!answer.body.contains(inline), "{} has {inline}", route.path);
         }
@@ -281,6 +283,7 @@ fn what_people_write_stays_words_on_every_page() {
     let fields = [("login", "evil"), ("name", NASTY), ("role", "worker"), ("grids", NORTH)];
     is_inert("the accounts", &admin.post("/admin/users", &fields));
     is_inert("the audit log", &admin.get("/admin/audit"));
+    let nasty: String = url::form_urlencoded::byte_serialize(NASTY.as_bytes()).collect();
     for path in [
         case.as_str(),
         "/inbox",
@@ -290,8 +293,8 @@ fn what_people_write_stays_words_on_every_page() {
         "/admin/users",
         "/admin/users/2",
         &format!("{case}/merge"),
-        &format!("/inbox?tab={NASTY}&grid={NASTY}&origin={NASTY}&after={NASTY}")
-            .replace(['<', '>', '"', '{', '}'], "%3C"),
+        &format!("/inbox?tab={nasty}&grid={nasty}&origin={nasty}"),
+        &format!("/inbox?after={nasty}"),
         "/rates?from=%3Cscript%3Ealert(1)&to=%22%27%3E%3Cscript%3Ealert&grid=%22%27%3E%3Cscript%3Ealert(1)",
         "/login?to=%22%27%3E%3Cscript%3Ealert(1)",
     ] {
@@ -322,12 +325,12 @@ fn uploads_that_are_no_pictures_are_refused() {
         b"GIF89a\x01\x00\x01\x00".to_vec(),
         b"\xff\xd8\xff\xe0<script>alert(1)</script>".to_vec(),
         b"MZ\x90\x00".to_vec(),
-        photo(1)[..2000].to_vec(),
+        photo(1)[..100].to_vec(),
     ];
     for file in bad {
         let what = String::from_utf8_lossy(&file[..file.len().min(8)]).into_owned();
         let words = [("kind", "illegal_parking"), ("place", "门口"), ("description", "x"), ("contact", "")];
-        // Each from a new desk's point of view: refused before it counts as a report would be another test.
+        // Who tries too often is held back before anybody looks at what they send.
         let answer = resident.upload(&form, &words, std::slice::from_ref(&file));
         assert!(matches!(answer.code, 415 | 429), "{what}: {}", answer.code);
         let answer =
@@ -337,10 +340,9 @@ fn uploads_that_are_no_pictures_are_refused() {
     let detail = pages.street.desk.case(&admin, case).unwrap();
     assert_eq!((detail.case.state, detail.pictures.len()), (State::Accepted, 1));
     assert_eq!(pages.street.count(&admin, Tab::Open), 1, "no report came of it");
-    let much = vec![0xff; 80 << 20];
-    let answer =
-        worker.upload(&format!("/case/{case}"), &[("action", "dispose"), ("note", "x")], &vec![much; 1]);
-    assert_eq!(answer.code, 413);
+    let large = [photo(1), vec![0; 13 << 20]].concat();
+    let answer = worker.upload(&format!("/case/{case}"), &[("action", "dispose"), ("note", "x")], &[large]);
+    assert_eq!(answer.code, 415, "larger than a photo may be");
 }
 
 #[test]
@@ -363,7 +365,7 @@ fn one_tap_confirms_and_another_takes_it_back() {
     let (case, _) = case_in_the_north(&pages, &admin);
     let mut worker = pages.signed_in("li", Role::Worker, &[NORTH]);
     let inbox = worker.get("/inbox").body;
-    for part in ["kerb", "5 分", "car 83 %", "3号院北门", "待核实", "剩 2 时 "] {
+    for part in ["kerb", "5 分", "car 83 %", "3号院北门", "待核实", "剩 3 时"] {
         assert!(inbox.contains(part), "the card shows {part}: {inbox}");
     }
     let answer = worker.post(&format!("/case/{case}"), &[("action", "accept"), ("back", "/inbox?tab=inbox")]);

@@ -140,8 +140,7 @@
 
   // Changes as they happen: the page asks for itself anew, but never under somebody's hands.
   const busy = () =>
-    $("dialog[open]") || $("form[data-sent]") || $("#live details[open] form textarea:not(:placeholder-shown)") ||
-    all("#live textarea, #live input[type=file]").some((field) => field.value) ||
+    $("dialog[open]") || $("form[data-sent]") || all("#live textarea, #live input[type=file]").some((field) => field.value) ||
     $("#live details.reject[open]") || (document.activeElement && document.activeElement.closest("#live form input, #live form textarea, #live form select"));
   let waiting = null;
   const reload = async () => {
@@ -153,11 +152,14 @@
     try { answer = await fetch(location.href, { redirect: "error", headers: { accept: "text/html" } }); } catch (e) { return; }
     if (!answer.ok || busy()) return;
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const name = (one) => `${(one.closest("[data-case]") || document.body).dataset.case || ""} ${$("summary", one).textContent}`;
+    const open = new Map(all("#live details").map((one) => [name(one), one.open]));
     const known = new Set(all("[data-case]").map((card) => card.dataset.case));
     for (const what of ["#live", ".tabs"]) {
       const now = $(what), then = $(what, page);
       if (now && then) now.replaceWith(document.adoptNode(then));
     }
+    for (const one of all("#live details")) if (open.has(name(one))) one.open = open.get(name(one));
     for (const card of all(".card")) if (!known.has(card.dataset.case)) card.classList.add("new");
     if (current) choose($(`.card[data-case="${current}"]`));
     tick();
