@@ -7,7 +7,6 @@
 use serde::{Deserialize, Serialize};
 
 use crate::case::LONGEST_STEP_S;
-use crate::clock::CaptureTime;
 
 /// How many times the usual stretch between two looks still is one between two looks and no gap.
 const USUAL_FACTOR: f64 = 2.0;
