@@ -9,7 +9,7 @@ use crate::desk::rates::{Group, Share};
 const WIDTH: f64 = 400.0;
 const HEIGHT: f64 = 180.0;
 /// Where the axes stand.
-const LEFT: f64 = 34.0;
+const LEFT: f64 = 42.0;
 const BOTTOM: f64 = 150.0;
 const TOP: f64 = 10.0;
 
