@@ -91,7 +91,7 @@ impl Spool {
         if inside.waiting.iter().any(|known| known.file() == name) {
             return Ok(());
         }
-        write_new(&part, &picture.jpeg)
+        write_new(&part, &picture.jpeg, waiting.since)
             .and_then(|()| fs::rename(&part, &path))
             .and_then(|()| File::open(&self.folder)?.sync_all())
             .map_err(|e| {
@@ -223,13 +223,15 @@ fn list(folder: &Path) -> std::io::Result<Vec<Waiting>> {
     Ok(found)
 }
 
-fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+fn write_new(path: &Path, bytes: &[u8], since: SystemTime) -> std::io::Result<()> {
     match fs::remove_file(path) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e),
         _ => {}
     }
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(bytes)?;
+    // The kernel's own stamps are milliseconds apart, and after a restart they are the order.
+    file.set_modified(since)?;
     file.sync_all()
 }
 

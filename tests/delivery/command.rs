@@ -185,7 +185,7 @@ fn a_running_box_carries_out_what_it_is_asked() {
     assert_eq!(ask(&broker, "evidence", &evidence)["code"], "done");
     let second = again.until(|message| message.topic == first.topic).pop().unwrap();
     assert_eq!(second.payload, first.payload);
-    let none = evidence.replace("e-1", "e-2").replace("overview", "first");
+    let none = evidence.replace("\"e-1\"", "\"e-2\"").replace("overview", "first");
     assert_eq!(ask(&broker, "evidence", &none)["code"], "no_picture");
 
     let rejected = format!(r#"{{"id":"v-1","at":"{}","case_id":"{id}","verdict":"rejected"}}"#, now());
