@@ -15,7 +15,7 @@
 //!   (`t2_a_limit_of_one_grid_and_kind_holds_back_no_other`).
 //! - **T3** A rejected verdict quiets its place and kind for a bounded time, visibly and reversibly; a confirmed
 //!   one never does (`t3_…`). A place that was confirmed three times, and more often than rejected, is not quieted by one
-//!   mistake. What verdicts teach beyond that is held back as `Doubtful`, within the bounds of [`lessons`].
+//!   mistake. What verdicts teach beyond that is held back as `Doubtful`, within bounds of its own (`lessons`).
 //!
 //! Cool-down is about kinds that flicker: a crowd of ten that is nine for a minute. A rule of one standing
 //! object has none by default, since a new object must serve the whole dwell again before there is a case, and

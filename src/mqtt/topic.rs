@@ -1,5 +1,5 @@
 //! The topic tree of a box: `patrol/v1/{street}/{box}/…`, filled in from the rows of the
-//! [contract](super::contract). The version stands near the root and who speaks before what is said, so one
+//! [contract]. The version stands near the root and who speaks before what is said, so one
 //! subscription can follow a street, a box or a grid.
 //!
 //! Every level comes from a checked name (see [`GridId`] and the plan), so no value can reach another topic.

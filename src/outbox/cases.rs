@@ -25,7 +25,7 @@ pub struct CaseRecord {
 /// One picture of a case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PictureRecord {
-    /// What it shows, as [`Role`](crate::evidence::Role) spells it.
+    /// What it shows, as [`Role`] spells it.
     pub role: String,
     /// Its name in the evidence folder: `{case_id}-{role}.jpg`.
     pub file: String,
