@@ -301,6 +301,42 @@ fn the_camera_whose_look_is_most_overdue_is_served_first() {
 }
 
 #[test]
+fn under_overload_cameras_take_turns_and_what_is_left_out_is_counted() {
+    let stage = Stage::new();
+    let (order, second) = (Mutex::new(Vec::new()), AtomicUsize::new(1));
+    (1..=4).for_each(|camera| stage.post(camera, 1));
+    // There is always a newer frame of each camera than the one worker can look at, and of the first five times as
+    // many.
+    stage
+        .pool()
+        .run(&mut stage.detectors(1), false, &stage.shutdown, |chain, moment, _| {
+            if moment == Moment::End {
+                return Ok(());
+            }
+            for camera in [1, 1, 1, 1, 1, 2, 3, 4] {
+                stage.post(camera, second.fetch_add(1, Ordering::Relaxed) as i64 + 1);
+            }
+            let mut order = order.lock().unwrap();
+            order.push(chain.camera.id.clone());
+            if order.len() == 80 {
+                stage.shutdown.request();
+            }
+            Ok(())
+        })
+        .unwrap();
+    let order = order.into_inner().unwrap();
+    assert_eq!(order[..4].iter().collect::<BTreeSet<_>>().len(), 4, "{order:?}");
+    assert!(
+        order.windows(5).all(|five| five[0] == five[4]),
+        "nobody waits for longer than a round: {order:?}"
+    );
+    for (mailbox, posted) in stage.mailboxes.iter().zip([401, 81, 81, 81]) {
+        // Twenty were looked at, and one still waits.
+        assert_eq!(mailbox.dropped(), posted - 20 - 1);
+    }
+}
+
+#[test]
 fn the_pictures_of_a_case_hold_up_no_other_camera() {
     let stage = Stage::new();
     stage.script.scene().parked.insert(1);
