@@ -272,6 +272,7 @@ check_test_tools() {
     serves_rtsp || die 'the RTSP server of the tests does not start; try: /usr/bin/python3 tests/support/rtsp_server.py 8554'
     install_deny
     install_asyncapi
+    have curl || install 'curl, which tries the desk over TLS, is' curl
     { have chromium && have chromedriver; } || install 'the browser that the tests drive is' chromium chromium-driver
     has_chinese_font || install 'a Chinese font, for the browser of the tests, is' fontconfig fonts-wqy-microhei
     install_axe

@@ -437,6 +437,7 @@ fn stored(jpeg: &[u8]) -> Picture {
         sha256: String::new(),
         width: 1,
         height: 1,
+        view_height: None,
         captured: None,
         url: None,
     }

@@ -176,6 +176,7 @@ fn e4_expired_pictures_leave_the_folder_the_list_and_the_queue() {
             sha256: String::new(),
             width: 1,
             height: 1,
+            view_height: None,
             captured: None,
             url: None,
         };

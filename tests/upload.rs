@@ -44,6 +44,7 @@ fn picture(n: u32) -> Picture {
         jpeg,
         width: 1,
         height: 1,
+        view_height: None,
         captured: None,
         url: None,
     }

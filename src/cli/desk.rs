@@ -104,6 +104,14 @@ fn check(config: &Path) -> Result<()> {
         plan.web.listen,
         plan.web.public_url,
     )];
+    lines.push(match plan.evidence.hosts.as_slice() {
+        [] => "  Pictures come over MQTT; of boxes that put them into a store none is fetched (evidence.hosts is empty)."
+            .to_owned(),
+        hosts => {
+            let hosts: Vec<String> = hosts.iter().map(ToString::to_string).collect();
+            format!("  Pictures come over MQTT, and are fetched from the stores {}.", hosts.join(", "))
+        }
+    });
     for class in &plan.classes {
         let kinds = plan.kinds.iter().filter(|kind| kind.class == class.id).count();
         lines.push(format!(

@@ -58,9 +58,7 @@ impl Desk {
         }
         let step = order.action.step();
         sound_note(order.action.note(), step.needs_note())?;
-        let takes_photos =
-            matches!(step, Step::Dispose | Step::Verify | Step::Refuse | Step::Note | Step::Return);
-        if !photos.is_empty() && !takes_photos {
+        if !photos.is_empty() && !step.takes_photos() {
             return Err(Denied::invalid("photo", "此操作不需要照片", "No photo belongs to this"));
         }
         let kept = self.keep(&photos)?;
@@ -70,6 +68,16 @@ impl Desk {
             let row = store::cases::seen_by(tx, viewer, id)?.ok_or(Trouble::Other(Denied::NotFound))?;
             if order.version.is_some_and(|version| version != row.version) {
                 return Err(Trouble::Other(Denied::Changed));
+            }
+            if order.action.lacks_photo(kept.len(), row.camera_cleared) {
+                // What may not be done at all is said first.
+                let standing = store::cases::standing(tx, &row)?;
+                life::next(&standing, step, doer.actor, now, self.plan.times.undo_ms)?;
+                return Err(Trouble::Other(Denied::invalid(
+                    "no_photo",
+                    "请拍摄处置后的照片；没有照片的，请选择原因",
+                    "Take a photo of how it is now, or choose why there is none",
+                )));
             }
             if let Action::Merge { into } = &order.action {
                 let target = store::cases::seen_by(tx, viewer, *into)?.filter(|target| target.id != id);
@@ -154,7 +162,14 @@ impl Desk {
                 note = self.note_merge(tx, row, doer, *into, now)?;
                 self.judge(tx, row, doer, "duplicate", "merged", now, &mut change)?;
             }
-            Action::Dispose { .. } => {
+            Action::Dispose { no_photo, .. } => {
+                if let Some(reason) = no_photo.filter(|_| photos.is_empty()) {
+                    let (zh, en) = reason.names();
+                    note = format!(
+                        "{note}{}未拍照：{zh} No photo: {en}",
+                        if note.is_empty() { "" } else { " · " }
+                    );
+                }
                 change.disposed = Some(Some((now, doer.actor.account)));
                 change.still_seen = Some(false);
             }
@@ -265,6 +280,9 @@ impl Desk {
                 role,
                 sha256: &photo.sha256,
                 topic: None,
+                url: None,
+                not_before: None,
+                marks: None,
                 width: photo.width,
                 height: photo.height,
                 is_here: true,

@@ -37,6 +37,9 @@ pub struct DeskConfig {
     /// Other times.
     #[serde(default)]
     pub times: TimesConfig,
+    /// Pictures that boxes put into a store.
+    #[serde(default)]
+    pub evidence: EvidenceConfig,
     /// What residents may send.
     #[serde(default)]
     pub reports: ReportsConfig,
@@ -144,6 +147,21 @@ pub struct DeskStorageConfig {
     pub dir: Option<PathBuf>,
     /// Days after its end for which the pictures of a case are kept, 1 to 3650. Default 90.
     pub pictures_days: Option<Spanned<u32>>,
+}
+
+/// Pictures that boxes put into a store over HTTP (`evidence.upload` of a box), which the desk fetches from there.
+/// Pictures that boxes send over MQTT need none of this.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EvidenceConfig {
+    /// The stores: `host` or `host:port`, as the addresses in the boxes' messages name them. No other host is ever
+    /// asked: a message could name any machine that the desk can reach.
+    #[serde(default)]
+    pub hosts: Vec<Spanned<String>>,
+    /// PEM file of the authority that signed the stores' certificates. Default: those that the system trusts.
+    pub ca_file: Option<Spanned<PathBuf>>,
+    /// File whose first line goes with each request over TLS as a bearer token.
+    pub token_file: Option<Spanned<PathBuf>>,
 }
 
 /// Other times.

@@ -106,7 +106,7 @@ impl Desk {
         Ok(CaseDetail {
             description: row.description.clone(),
             seen: seen(&row),
-            position: row.position,
+            position: row.position(),
             pictures,
             timeline,
             earlier: earlier.into_iter().map(|row| self.summary(row)).collect(),

@@ -12,8 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use super::keys::{hex, sha256};
 use super::life::{Millis, State};
-use super::model::{Origin, SeenObject};
+use super::model::{Marks, Origin, SeenObject};
 use super::notify::{Audience, Notice};
+use super::plan::picture_url;
 use super::rates::day_of;
 use super::service::Desk;
 use super::store::{self, BoxRow, Change, NewCase, NewPicture, Row, Tx};
@@ -23,7 +24,7 @@ use crate::error::Result;
 use crate::evidence::Role;
 use crate::mqtt::Answer;
 use crate::mqtt::command::Code;
-use crate::mqtt::envelope::{CaseEvent, EventType, EvidenceRef, RedactionNote};
+use crate::mqtt::envelope::{CaseData, CaseEvent, EventType, EvidenceRef, RedactionNote};
 use crate::place::GridId;
 
 /// Largest event, in bytes.
@@ -37,6 +38,8 @@ const MAX_TEXT: usize = 200;
 /// Most objects and pictures of an event that are kept.
 const MAX_OBJECTS: usize = 32;
 const MAX_PICTURES: usize = 8;
+/// Most corners of a zone.
+const MAX_CORNERS: usize = 64;
 /// A sighting this long after a disposal is none that was under way: clocks differ by seconds, not by a minute.
 const STILL_SEEN_AFTER: Millis = 60_000;
 
@@ -144,6 +147,7 @@ impl Desk {
         })?;
         if taken.events > 0 {
             self.notices.notify_one();
+            self.fetches.notify_one();
         }
         Ok(taken)
     }
@@ -202,13 +206,19 @@ impl Desk {
             None => self.first_heard(tx, event, what, now)?,
         };
         for named in data.evidence.iter().take(MAX_PICTURES) {
-            let Some(topic) = named.uri.strip_prefix("mqtt:") else { continue };
+            // One that a store has can be asked for over MQTT too, and then comes there.
+            let topic = evidence_topic(&event.source, data, named.role);
+            let url = Some(named.uri.as_str()).filter(|uri| !uri.starts_with("mqtt:"));
+            let marks = marks(named, data).and_then(|marks| serde_json::to_string(&marks).ok());
             let (picture, is_here) = tx.add_picture(
                 id,
                 &NewPicture {
                     role: named.role.as_str(),
                     sha256: &named.sha256,
-                    topic: Some(topic),
+                    topic: Some(&topic),
+                    url,
+                    not_before: url.filter(|url| self.may_fetch(url)).map(|_| now),
+                    marks: marks.as_deref(),
                     width: named.width,
                     height: named.height,
                     is_here: false,
@@ -310,7 +320,13 @@ impl Desk {
     }
 
     /// A picture has come and is named. The overview is what lists show, or whatever came first.
-    fn picture_is_here(&self, tx: &mut Tx<'_>, case: i64, picture: i64, role: &str) -> rusqlite::Result<()> {
+    pub(super) fn picture_is_here(
+        &self,
+        tx: &mut Tx<'_>,
+        case: i64,
+        picture: i64,
+        role: &str,
+    ) -> rusqlite::Result<()> {
         let has_thumb = store::cases::by_id(tx, case)?.is_some_and(|row| row.thumb.is_some());
         if role == Role::Overview.as_str() || !has_thumb {
             tx.set_thumb(case, picture)?;
@@ -335,6 +351,33 @@ impl Desk {
         tx.verdict_answered(source, id, status, code, &detail)?;
         Ok(())
     }
+}
+
+/// The topic on which a box sends a picture.
+fn evidence_topic(source: &str, data: &CaseData, role: Role) -> String {
+    let (grid, kind, case) = (&data.grid.id, &data.kind, &data.case_id);
+    format!("patrol/v1/{source}/case/{grid}/{kind}/evidence/{case}/{}", role.as_str())
+}
+
+/// What is to be marked on the picture that `named` names; nothing on one that shows a part of the view. The first view
+/// shows another moment than the event's boxes are of.
+fn marks(named: &EvidenceRef, data: &CaseData) -> Option<Marks> {
+    let view_height = named.view_height.filter(|rows| (1..=named.height).contains(rows))?;
+    let inside = |side: f64| side.clamp(0.0, 1.0);
+    let is_outline = data.place.outline.len() <= MAX_CORNERS
+        && data.place.outline.iter().flatten().all(|side| side.is_finite());
+    let outline = if is_outline { data.place.outline.as_slice() } else { &[] };
+    let boxes = data.objects.iter().take(MAX_OBJECTS).map(|object| object.bbox);
+    let is_box = |sides: &[f64; 4]| sides.iter().all(|side| side.is_finite());
+    Some(Marks {
+        view_height,
+        outline: outline.iter().map(|corner| corner.map(inside)).collect(),
+        boxes: boxes
+            .filter(|_| named.role != Role::First)
+            .filter(is_box)
+            .map(|sides| sides.map(inside))
+            .collect(),
+    })
 }
 
 fn note(seen: &SeenNote) -> String {
@@ -382,11 +425,17 @@ fn read_event(
     if !texts.iter().all(is_text) || data.standard.code.as_ref().is_some_and(|code| !is_level(code)) {
         return Err("a text in the event is too long or not a text");
     }
-    let evidence_below = format!("mqtt:patrol/v1/{source}/case/{grid}/{kind}/evidence/{}/", data.case_id);
+    let is_own = |named: &EvidenceRef| {
+        let topic = named.uri.strip_prefix("mqtt:");
+        topic.map_or_else(
+            || picture_url(&named.uri).is_some(),
+            |topic| topic == evidence_topic(&source, data, named.role),
+        )
+    };
     let is_sound = |named: &EvidenceRef| {
         named.sha256.len() == 64
             && named.sha256.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
-            && named.uri.strip_prefix(&evidence_below) == Some(named.role.as_str())
+            && is_own(named)
     };
     if !data.evidence.iter().all(is_sound) {
         return Err("a picture in the event is not one of its case");

@@ -11,6 +11,7 @@
 //! - [`viewer`] who looks and what they may see, [`denied`] what is answered otherwise;
 //! - `store` the database, the only place with SQL; `album` the files of pictures, `keys` links and tokens;
 //! - [`intake`] what comes from the boxes, `session` the conversation with the broker and the verdicts that go back;
+//!   `fetch` pictures that a store has, `http` how others are asked;
 //! - [`people`] accounts and sessions; [`report`] cases that people bring in, `photo` what they may send,
 //!   `bucket` what holds floods back;
 //! - [`inbox`] what people look at, `act` what they do; [`followup`] what reporters are asked;
@@ -21,6 +22,8 @@
 //! - A message is acknowledged to the broker only after what it says is on disk; one that comes twice changes nothing
 //!   (tests/desk/intake.rs, tests/desk/kill.rs).
 //! - A picture is shown only if its SHA-256 is the one that its event names (tests/desk/intake.rs).
+//! - No host is asked for a picture but those that the operator lists (`only_what_is_listed_may_be_asked`,
+//!   tests/desk/fetch.rs).
 //! - Every question about cases takes a [`Viewer`]: a worker can neither see nor change a case of another grid
 //!   (tests/desk/scope.rs).
 //! - All that happens to a case stands in its timeline, which is only added to (`the_timeline_cannot_be_rewritten`).
@@ -30,7 +33,9 @@ mod album;
 mod bucket;
 pub mod config;
 pub mod denied;
+mod fetch;
 pub mod followup;
+mod http;
 pub mod inbox;
 pub mod intake;
 mod keys;

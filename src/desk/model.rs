@@ -193,10 +193,26 @@ pub struct PictureInfo {
     pub height: u32,
     /// Whether it is there: one that an event has named may still be on its way.
     pub is_here: bool,
+    /// Whether it can still come: a store may not be listed in `evidence.hosts`, or may have had it for too short a time.
+    pub is_awaited: bool,
+    /// What its event marks on it.
+    pub marks: Option<Marks>,
     /// Lower-case hex SHA-256.
     pub sha256: String,
     /// When it came, or was named.
     pub at: Millis,
+}
+
+/// What an event marks on a picture of a whole view. Coordinates are 0-1 of the view, which is the upper part of the
+/// picture: a caption may be below it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Marks {
+    /// Rows of the picture that show the view.
+    pub view_height: u32,
+    /// Corners of the zone.
+    pub outline: Vec<[f64; 2]>,
+    /// Left, top, right, bottom of each object.
+    pub boxes: Vec<[f64; 4]>,
 }
 
 /// One entry of a timeline. Entries are added and never changed.

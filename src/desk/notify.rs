@@ -5,23 +5,19 @@
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
-use ureq::Agent;
-use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
+use super::http;
 use super::life::Millis;
 use super::service::Desk;
 use super::store::{self, DueNotice, Row, Tx};
 use crate::error::{Error, Kind, Result};
-use crate::text_file;
+use crate::tls;
 
 /// How long a web hook may take.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Largest file of a token.
-const MAX_TOKEN: u64 = 4096;
 /// Notices that are sent in one go.
 const AT_A_TIME: u32 = 50;
 /// A notice that could not be sent for so long is worth nothing any more.
@@ -163,16 +159,14 @@ impl Desk {
                 "check notify.webhook and notify.webhook_token_file, and that the gateway can be reached",
             )
         };
-        let agent = agent(url.starts_with("https://"));
-        let mut request = agent
+        let is_tls = url.starts_with("https://");
+        let tls = is_tls.then(|| tls::trusting(None, Kind::System, "SSL_CERT_FILE")).transpose()?;
+        let mut request = http::agent(PATIENCE, tls)
             .post(url)
             .header("content-type", "application/json")
             .header("idempotency-key", format!("notice-{}", notice.id));
         if let Some(file) = &self.plan.notify.webhook_token {
-            let text = text_file::read(file, MAX_TOKEN)
-                .map_err(|e| Error::disk(file, "read the web hook's token from", e))?;
-            let token = text.lines().next().unwrap_or_default().to_owned();
-            request = request.header("authorization", format!("Bearer {token}"));
+            request = request.header("authorization", http::bearer(file, "notify.webhook_token_file")?);
         }
         let answer = request.send(self.line(notice)).map_err(|e| match e {
             ureq::Error::Timeout(_) => fault("does not answer in time"),
@@ -185,27 +179,4 @@ impl Desk {
             Err(fault(&format!("answers with status {}", answer.status().as_u16())))
         }
     }
-}
-
-fn agent(is_tls: bool) -> Agent {
-    let mut config = Agent::config_builder()
-        .timeout_global(Some(PATIENCE))
-        .http_status_as_error(false)
-        .max_redirects(0)
-        .max_redirects_will_error(false)
-        .proxy(None)
-        .max_response_header_size(32 << 10)
-        .user_agent(concat!("gridpatrol/", env!("CARGO_PKG_VERSION")));
-    if is_tls {
-        let system = rustls_native_certs::load_native_certs();
-        let trusted: Vec<Certificate<'static>> =
-            system.certs.iter().map(|one| Certificate::from_der(one).to_owned()).collect();
-        config = config.tls_config(
-            TlsConfig::builder()
-                .root_certs(RootCerts::Specific(Arc::new(trusted)))
-                .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
-                .build(),
-        );
-    }
-    config.build().new_agent()
 }

@@ -1,5 +1,8 @@
-//! Photos that people send: taken only if they are JPEG or PNG that can be decoded within bounds, turned upright, made
-//! smaller, and written anew without anything but the picture: no place, no time, no name of a phone, no tail.
+//! Photos that people send: taken only if they are JPEG or PNG, there to their end, that can be decoded within bounds;
+//! turned upright, made smaller, and written anew without anything but the picture: no place, no time, no name of a
+//! phone, no tail.
+
+mod whole;
 
 use std::io::Cursor;
 
@@ -41,11 +44,18 @@ pub(super) fn take(upload: &[u8], most: usize) -> Answer<Photo> {
             format!("A photo may have {mb} MB"),
         ));
     }
-    let format = match upload {
-        [0xff, 0xd8, 0xff, ..] => ImageFormat::Jpeg,
-        [0x89, b'P', b'N', b'G', ..] => ImageFormat::Png,
+    let (format, is_whole) = match upload {
+        [0xff, 0xd8, 0xff, ..] => (ImageFormat::Jpeg, whole::jpeg(upload)),
+        [0x89, b'P', b'N', b'G', ..] => (ImageFormat::Png, whole::png(upload)),
         _ => return Err(not_a_picture()),
     };
+    if !is_whole {
+        return Err(Denied::invalid(
+            "photo",
+            "照片不完整，请重新拍摄或上传",
+            "The photo is cut off: take or send it again",
+        ));
+    }
     let mut limits = Limits::default();
     limits.max_image_width = Some(MAX_SIDE);
     limits.max_image_height = Some(MAX_SIDE);
@@ -114,7 +124,18 @@ mod tests {
         gif.extend([0; 100]);
         let svg = b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>".to_vec();
         let html = b"\xff\xd8\xff<html><script>alert(1)</script>".to_vec();
-        for bad in [Vec::new(), gif, svg, html, real[..real.len() / 3].to_vec(), jpeg(8, 8)] {
+        let mut png = Vec::new();
+        image::RgbImage::from_fn(64, 64, |x, y| image::Rgb([x as u8, (x * y) as u8, 90]))
+            .write_with_encoder(image::codecs::png::PngEncoder::new(&mut png))
+            .unwrap();
+        assert!(take(&png, 12 << 20).is_ok());
+        let cut = |file: &[u8], percent: usize| file[..file.len() * percent / 100].to_vec();
+        let mut cuts: Vec<Vec<u8>> = [33, 50, 95].map(|percent| cut(&real, percent)).into();
+        cuts.extend([33, 50, 95].map(|percent| cut(&png, percent)));
+        // Its data is not there, whatever else is.
+        cuts.push([&png[..8], &png[png.len() - 12..]].concat());
+        cuts.extend([Vec::new(), gif, svg, html, jpeg(8, 8)]);
+        for bad in cuts {
             assert!(
                 matches!(take(&bad, 12 << 20), Err(Denied::Invalid(_))),
                 "{:?}",

@@ -1,5 +1,7 @@
 //! What the configuration means: checked, and without anything left open.
 
+mod evidence;
+
 use std::collections::{BTreeMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -7,6 +9,8 @@ use std::path::{Path, PathBuf};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
+pub(super) use self::evidence::picture_url;
+pub use self::evidence::{EvidencePlan, StoreHost};
 use super::config::{ClassConfig, DeskConfig, DeskMqttConfig};
 use super::life::Millis;
 use crate::case::catalog::CATALOG;
@@ -51,6 +55,8 @@ pub struct DeskPlan {
     pub storage: PathBuf,
     /// Days after the end of a case for which its pictures are kept.
     pub pictures_days: u32,
+    /// Where pictures are fetched from that boxes put into a store.
+    pub evidence: EvidencePlan,
     /// Other times.
     pub times: Times,
     /// What residents may send.
@@ -241,6 +247,7 @@ impl DeskPlan {
                 1,
                 3650,
             )?,
+            evidence: evidence::plan(file)?,
             times: times(file)?,
             reports: Reports {
                 per_address_h: config.reports.per_address_h.unwrap_or(6).max(1),
@@ -421,24 +428,16 @@ fn web(file: &TomlFile<DeskConfig>) -> Result<WebPlan> {
                 .caused_by(e)
         })?,
     };
-    let existing = |key: &str, path: &toml::Spanned<PathBuf>| {
-        let found = file.resolve(path.get_ref());
-        if found.is_file() {
-            Ok(found)
-        } else {
-            Err(file.fault(key, path.span(), format!("there is no file {}", found.display())))
-        }
-    };
     let tls = match (&web.cert_file, &web.key_file) {
-        (Some(certificate), Some(key)) => {
-            Some((existing("web.cert_file", certificate)?, existing("web.key_file", key)?))
-        }
-        (None, None) => None,
         (Some(path), None) => {
             return Err(file.fault("web.cert_file", path.span(), "is set without web.key_file"));
         }
         (None, Some(path)) => {
             return Err(file.fault("web.key_file", path.span(), "is set without web.cert_file"));
+        }
+        (certificate, key) => {
+            let certificate = existing(file, "web.cert_file", certificate.as_ref())?;
+            certificate.zip(existing(file, "web.key_file", key.as_ref())?)
         }
     };
     let mut proxies = Vec::new();
@@ -481,6 +480,21 @@ fn web(file: &TomlFile<DeskConfig>) -> Result<WebPlan> {
     Ok(WebPlan { listen, tls, proxies, public_url })
 }
 
+/// The file at `path`, if one is given.
+fn existing(
+    file: &TomlFile<DeskConfig>,
+    key: &str,
+    path: Option<&toml::Spanned<PathBuf>>,
+) -> Result<Option<PathBuf>> {
+    let Some(path) = path else { return Ok(None) };
+    let found = file.resolve(path.get_ref());
+    if found.is_file() {
+        Ok(Some(found))
+    } else {
+        Err(file.fault(key, path.span(), format!("there is no file {}", found.display())))
+    }
+}
+
 fn times(file: &TomlFile<DeskConfig>) -> Result<Times> {
     let times = &file.config.times;
     let usual = Times::default();
@@ -516,17 +530,7 @@ fn notify(file: &TomlFile<DeskConfig>, storage: &Path) -> Result<NotifyPlan> {
             Some(text.get_ref().clone())
         }
     };
-    let webhook_token = match &notify.webhook_token_file {
-        None => None,
-        Some(path) => {
-            let found = file.resolve(path.get_ref());
-            if !found.is_file() {
-                let what = format!("there is no file {}", found.display());
-                return Err(file.fault("notify.webhook_token_file", path.span(), what));
-            }
-            Some(found)
-        }
-    };
+    let webhook_token = existing(file, "notify.webhook_token_file", notify.webhook_token_file.as_ref())?;
     let path =
         notify.file.as_deref().map_or_else(|| storage.join("notices.jsonl"), |path| file.resolve(path));
     Ok(NotifyPlan { file: path, webhook, webhook_token })

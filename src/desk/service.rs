@@ -35,6 +35,8 @@ pub struct Desk {
     pub(super) decoding: Mutex<()>,
     /// Wakes the session with the broker when a verdict was queued.
     pub(super) verdicts: Notify,
+    /// Wakes who fetches pictures from stores.
+    pub(super) fetches: Notify,
     /// Wakes the sender of notices.
     pub(super) notices: Notify,
     pub(super) link: Mutex<BrokerState>,
@@ -74,6 +76,8 @@ pub struct Health {
     pub refused: u64,
     /// Pictures that an event names and that have not come.
     pub pictures_missing: u64,
+    /// Of these, pictures that nobody asks for any more: their store is not listed, or never had them.
+    pub pictures_lost: u64,
     /// Pictures that came and that no event has named yet.
     pub pictures_early: u64,
     /// Verdicts that wait for a box's answer.
@@ -138,6 +142,7 @@ impl Desk {
             hashing: Mutex::new(()),
             decoding: Mutex::new(()),
             verdicts: Notify::new(),
+            fetches: Notify::new(),
             notices: Notify::new(),
             link: Mutex::default(),
         })
@@ -167,7 +172,7 @@ impl Desk {
         }
         let broker = lock(&self.link).clone();
         Ok(self.store.read(|db| {
-            let (pictures_missing, pictures_early) = store::missing(db)?;
+            let (pictures_missing, pictures_lost, pictures_early) = store::missing(db)?;
             let (notices_waiting, notices_given_up) = store::notices_waiting(db)?;
             let boxes = store::boxes(db)?
                 .into_iter()
@@ -184,6 +189,7 @@ impl Desk {
                 events: store::counter(db, "events")?,
                 refused: store::counter(db, "refused")?,
                 pictures_missing,
+                pictures_lost,
                 pictures_early,
                 verdicts_waiting: store::verdicts_waiting(db)?,
                 notices_waiting,

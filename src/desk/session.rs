@@ -22,10 +22,17 @@ use crate::text_file;
 
 /// Messages that the broker may hand over before the first is acknowledged; also how many share a write to the disk.
 const AT_A_TIME: u16 = 64;
+/// Packets that may wait to be sent. As many acknowledgements may have to: the library reads messages faster than it
+/// sends acknowledgements, and when it resumes a session, mosquitto 2.0.11 hands over all that it ever had under way,
+/// whatever it was told to hand over at a time. There are 65,535 ids for messages under way, so that there is room for
+/// all of them, the subscriptions and verdicts. Room that is not used costs nothing.
+const ROOM: usize = 65_535 + 256;
 /// Verdicts that go out in one go.
 const VERDICTS: u32 = 16;
 /// How often it is looked whether verdicts are due.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How often it is looked whether pictures are to be fetched.
+const LOOK_FOR_PICTURES: Duration = Duration::from_secs(2);
 /// Wait between attempts to connect.
 const RECONNECT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 /// How long a broker may take to acknowledge the subscriptions, or a disconnect.
@@ -49,6 +56,7 @@ pub async fn run(desk: Arc<Desk>, shutdown: impl Future<Output = ()>) {
         watcher,
         keep_connected(&desk, stopping.clone()),
         keep_time(&desk, stopping.clone()),
+        keep_fetching(&desk, stopping.clone()),
         keep_telling(&desk, stopping),
     );
 }
@@ -92,6 +100,39 @@ async fn keep_time(desk: &Arc<Desk>, mut stopping: watch::Receiver<bool>) {
                 }
             }
             () = asked(&mut stopping) => return,
+        }
+    }
+}
+
+async fn keep_fetching(desk: &Arc<Desk>, mut stopping: watch::Receiver<bool>) {
+    if desk.plan.evidence.hosts.is_empty() {
+        return;
+    }
+    match blocking(desk, Desk::seek_pictures).await {
+        Ok(0) => {}
+        Ok(count) => tracing::info!(count, "Pictures are asked for whose store was not listed before."),
+        Err(e) => log(&e, "Pictures that were not asked for cannot be looked up."),
+    }
+    let mut tick = tokio::time::interval(LOOK_FOR_PICTURES);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = tick.tick() => {}
+            () = desk.fetches.notified() => {}
+            () = asked(&mut stopping) => return,
+        }
+        while !*stopping.borrow() {
+            match blocking(desk, Desk::fetch_pictures).await {
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(e) => {
+                    log(&e, "Pictures cannot be fetched.");
+                    // Not at once again, whatever wakes it.
+                    tick.reset();
+                    tick.tick().await;
+                    break;
+                }
+            }
         }
     }
 }
@@ -193,11 +234,11 @@ fn key(desk: &Desk) -> Result<Option<Vec<u8>>> {
 /// Connects and stays connected. Returns `Ok` after a clean stop.
 async fn connection(desk: &Arc<Desk>, mut stopping: watch::Receiver<bool>) -> Result<()> {
     let key = key(desk)?;
-    let (client, event_loop) = AsyncClient::new(options(desk)?, 4 * usize::from(AT_A_TIME));
+    let (client, event_loop) = AsyncClient::new(options(desk)?, ROOM);
     let mut driver = link::Driver::start(event_loop);
     let mut look = tokio::time::interval(LOOK_EVERY);
     look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let began = Instant::now();
+    let mut last_event = Instant::now();
     let (mut connected, mut heard) = (false, false);
     loop {
         let mut publishes: Vec<Publish> = Vec::new();
@@ -216,6 +257,7 @@ async fn connection(desk: &Arc<Desk>, mut stopping: watch::Receiver<bool>) -> Re
         };
         let mut events = Vec::new();
         if let Some(event) = first {
+            last_event = Instant::now();
             events.push(event.ok_or_else(|| Error::new(Kind::System, "the connection's task has ended"))?);
             while publishes.len() + events.len() < usize::from(AT_A_TIME) {
                 let Ok(event) = driver.events.try_recv() else { break };
@@ -271,7 +313,8 @@ async fn connection(desk: &Arc<Desk>, mut stopping: watch::Receiver<bool>) -> Re
         if let Some(trouble) = trouble {
             return Err(trouble);
         }
-        if connected && !heard && began.elapsed() > 2 * PATIENCE {
+        // What waited for the desk comes before the answer.
+        if connected && !heard && last_event.elapsed() > 2 * PATIENCE {
             return Err(Error::new(Kind::Broker, "the broker does not acknowledge the subscriptions"));
         }
         if heard {

@@ -15,18 +15,18 @@ const LEAST_QUALITY: u8 = 50;
 /// Sizes that are tried, as shares of the first.
 const SCALES: [f32; 6] = [1.0, 0.85, 0.7, 0.55, 0.42, 0.3];
 
-/// Encodes what `compose` makes at a scale of 1, or less where it does not fit [`MAX_BYTES`] at a quality of 50
+/// Encodes what `compose` makes, and the rows of the whole view in it ([`Picture::view_height`]), at a scale of 1, or less where it does not fit [`MAX_BYTES`] at a quality of 50
 /// or more; the quality is the best that fits, at most 85.
 ///
 /// # Errors
 /// [`Kind::System`] when no scale fits or the encoder refuses the picture.
-pub(super) fn encode(role: Role, compose: impl Fn(f32) -> RgbImage) -> Result<Picture> {
+pub(super) fn encode(role: Role, compose: impl Fn(f32) -> (RgbImage, Option<u32>)) -> Result<Picture> {
     for scale in SCALES {
-        let picture = compose(scale);
+        let (picture, view_height) = compose(scale);
         if let Some(jpeg) = best_fit(&picture)? {
             let sha256 = Sha256::digest(&jpeg).iter().map(|byte| format!("{byte:02x}")).collect();
             let (width, height) = picture.dimensions();
-            return Ok(Picture { role, jpeg, sha256, width, height, captured: None, url: None });
+            return Ok(Picture { role, jpeg, sha256, width, height, view_height, captured: None, url: None });
         }
     }
     Err(Error::new(Kind::System, format!("a picture does not fit into {MAX_BYTES} bytes at any size")))

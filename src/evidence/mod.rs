@@ -77,6 +77,8 @@ pub struct Picture {
     pub width: u32,
     /// Height in pixels, caption included.
     pub height: u32,
+    /// Rows of it, from the top, that show the whole view; below them is the caption. `None` for a part of the view.
+    pub view_height: Option<u32>,
     /// When it was captured, where that is not the time of the event.
     pub captured: Option<CaptureTime>,
     /// Address at which a store will have it; `None` for a picture that is sent as a message.

@@ -4,6 +4,8 @@
 //! - E1: no unredacted head or plate reaches an encoded picture.
 //! - E2: if anything on the way fails there is no picture at all, and a reason instead.
 
+use image::RgbImage;
+
 use super::caption::{self, Facts};
 use super::encode::encode;
 use super::eyes::Eyes;
@@ -116,7 +118,11 @@ impl Shot {
             Err(reason) => return Evidence::Withheld { reason: reason.clone() },
         };
         let fit = (MAX_WIDTH as f32 / redacted.pixels().width() as f32).min(1.0);
-        match encode(Role::Overview, |scale| redacted.scaled(scale * fit)) {
+        match encode(Role::Overview, |scale| {
+            let view = redacted.scaled(scale * fit);
+            let height = view.height();
+            (view, Some(height))
+        }) {
             Ok(picture) => Evidence::Taken { pictures: vec![picture], redaction: *redaction },
             Err(error) => {
                 tracing::error!(%error, "No picture: a snapshot could not be encoded.");
@@ -134,7 +140,7 @@ pub fn first_picture(first: &FirstView, view: &View<'_>) -> Option<Picture> {
             let mut picture = scaled(&kept, scale);
             draw::zone(&mut picture, view.zone);
             draw::objects(&mut picture, view.objects, view.vocabulary);
-            caption::add(&picture, &view.facts)
+            captioned(&picture, &view.facts)
         })
     });
     match made {
@@ -196,8 +202,13 @@ fn whole(redacted: &Redacted, role: Role, view: &View<'_>, objects: &[Detection]
         let mut picture = redacted.scaled(scale * fit);
         draw::zone(&mut picture, view.zone);
         draw::objects(&mut picture, objects, view.vocabulary);
-        caption::add(&picture, &view.facts)
+        captioned(&picture, &view.facts)
     })
+}
+
+/// The whole view with its caption below, and how many rows it has itself.
+fn captioned(view: &RgbImage, facts: &Facts<'_>) -> (RgbImage, Option<u32>) {
+    (caption::add(view, facts), Some(view.height()))
 }
 
 /// The surroundings of all objects of the case.
@@ -224,5 +235,5 @@ fn closeup(redacted: &Redacted, view: &View<'_>) -> Result<Option<Picture>> {
     };
     let part = redacted.cropped(rect);
     let fit = (MAX_WIDTH as f32 / part.pixels().width() as f32).min(1.0);
-    encode(Role::Closeup, |scale| part.scaled(scale * fit)).map(Some)
+    encode(Role::Closeup, |scale| (part.scaled(scale * fit), None)).map(Some)
 }

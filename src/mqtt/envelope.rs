@@ -178,6 +178,10 @@ pub struct PlaceSeen {
     pub text: String,
     /// The zone's id.
     pub zone: String,
+    /// Corners of the zone, 0-1 in the picture; 0,0 is the top left. Absent for one of more than 64 corners.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("maxItems" = 64))]
+    pub outline: Vec<[f64; 2]>,
     /// The point on the ground where it stood when it opened; absent where the camera's ground is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub position: Option<Position>,
@@ -242,6 +246,10 @@ pub struct EvidenceRef {
     pub width: u32,
     /// Height in pixels, caption included.
     pub height: u32,
+    /// Rows of it, from the top, that show the camera's whole view: `box` and `outline` are of these. Below them is the
+    /// caption. Absent where it shows a part of the view.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub view_height: Option<u32>,
     /// When it was captured; absent where that is the time of the event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("format" = "date-time"))]

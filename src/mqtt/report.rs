@@ -18,13 +18,15 @@ use crate::config::GridProfile;
 use crate::detect::{Detection, ModelIdentity, Vocabulary};
 use crate::error::{Error, Kind, Result};
 use crate::evidence::{Evidence, Picture};
-use crate::place::Position;
+use crate::place::{Polygon, Position};
 use crate::plan::{CameraPlan, Plan, RulePlan};
 
 /// The payload stays below this many bytes, so that no broker or gateway has to be tuned for it.
 pub const MAX_BYTES: usize = 16 * 1024;
 /// Most objects listed in one event; the number of the others is given.
 const MAX_OBJECTS: usize = 32;
+/// Most corners of a zone in an event: what an installer draws has a dozen.
+const MAX_CORNERS: usize = 64;
 /// Longest free text, in characters: a camera's name, a label, a reason.
 const MAX_TEXT: usize = 200;
 /// Seconds after which an event no longer calls for action. Well above the longest outage that the outbox is meant to
@@ -147,6 +149,7 @@ fn case_data(report: &Report<'_>, rule: &RulePlan) -> CaseData {
             camera: camera.id.clone(),
             text: bounded(&camera.name),
             zone: rule.zone.clone(),
+            outline: outline(&rule.polygon),
             position: case.position.map(position),
         },
         observed: Observed {
@@ -228,9 +231,19 @@ fn evidence_refs(report: &Report<'_>, rule: &RulePlan) -> Vec<EvidenceRef> {
         bytes: picture.jpeg.len() as u64,
         width: picture.width,
         height: picture.height,
+        view_height: picture.view_height,
         captured: picture.captured.map(|at| at.rfc3339(&report.plan.zone)),
     };
     pictures.iter().map(refer).collect()
+}
+
+/// The corners of a zone to the fourth decimal, a fifth of a pixel of 1920; none of one with too many.
+fn outline(zone: &Polygon) -> Vec<[f64; 2]> {
+    let corners = zone.corners();
+    if corners.len() > MAX_CORNERS {
+        return Vec::new();
+    }
+    corners.iter().map(|corner| corner.map(|side| rounded(f64::from(side), 1e4))).collect()
 }
 
 /// Degrees to the seventh decimal, a centimetre; metres to the first.

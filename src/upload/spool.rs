@@ -260,6 +260,7 @@ mod tests {
             sha256: sha256_hex(bytes),
             width: 1,
             height: 1,
+            view_height: None,
             captured: None,
             url: None,
         }

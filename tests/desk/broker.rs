@@ -211,3 +211,70 @@ fn a_box_takes_the_desks_verdict_for_one() {
     assert_eq!(case.as_str(), case_id(1));
     running.stop();
 }
+
+#[test]
+fn an_answer_that_is_taken_back_never_reaches_the_box_and_one_that_has_is_put_right() {
+    let mut broker = Mosquitto::prepare(KEEPS_ALL);
+    broker.run();
+    let running = Running::start(street(&broker, ""));
+    let (street, desk) = (&running.street, &running.street.desk);
+    let worker = street.person("li", Role::Worker, &[SOUTH]);
+    let commands = broker.subscribe("patrol/v1/+/+/cmd/verdict");
+    publish(broker.port(), &[Told::opened(1).message(), Told::opened(2).message()], None);
+    running.until("the cases are there", |street, admin| street.count(admin, Tab::Inbox) == 2);
+    let cases = desk.list(&worker, &Filter::default(), None, 10).unwrap().cases;
+    let of = |n: u32| {
+        let found = cases
+            .iter()
+            .find(|case| desk.case(&worker, case.id).unwrap().seen.unwrap().case_id == case_id(n));
+        found.unwrap().id
+    };
+    let (one, two) = (of(1), of(2));
+    let reject = || Action::Reject { reason: RejectReason::NotThere, note: String::new() };
+
+    // Taken back in time: the box hears what was said in its place, and that only.
+    street.act(&worker, one, reject()).unwrap();
+    street.wait(9_000);
+    street.act(&worker, one, Action::Undo).unwrap();
+    street.wait(30_000);
+    street.act(&worker, one, Action::Accept).unwrap();
+    street.wait(11_000);
+    let first = commands.next();
+    assert_eq!(
+        (&first.json()["case_id"], &first.json()["verdict"]),
+        (&json!(case_id(1)), &json!("confirmed"))
+    );
+    answer(&broker, &first, true, "noted");
+    running.until("it is noted", |street, admin| {
+        street.desk.case(admin, one).unwrap().verdict.is_some_and(|verdict| verdict.status == "done")
+    });
+
+    // Confirmed, then merged, then taken back: the box has it right already.
+    street.act(&worker, one, Action::Merge { into: two }).unwrap();
+    let back = street.act(&worker, one, Action::Undo).unwrap();
+    assert_eq!(back.case.state, gridpatrol::desk::life::State::Accepted);
+    assert_eq!(back.verdict.unwrap().verdict, "confirmed");
+
+    // Rejected, and the box knows; reopened, and before that has left merged, which is taken back: the box still holds
+    // it for rejected and is told at once that it is none.
+    street.act(&worker, two, reject()).unwrap();
+    street.wait(11_000);
+    let rejected = commands.next();
+    assert_eq!(
+        (&rejected.json()["case_id"], &rejected.json()["verdict"]),
+        (&json!(case_id(2)), &json!("rejected"))
+    );
+    answer(&broker, &rejected, true, "quiet");
+    running.until("it is noted", |street, admin| {
+        street.desk.case(admin, two).unwrap().verdict.is_some_and(|verdict| verdict.status == "done")
+    });
+    let admin = desk.sign_in("root", PASSWORD, HOME).unwrap().viewer;
+    street.act(&admin, two, Action::Reopen { note: "确实存在".to_owned() }).unwrap();
+    street.act(&worker, two, Action::Merge { into: one }).unwrap();
+    street.act(&worker, two, Action::Undo).unwrap();
+    let corrected = commands.next().json();
+    assert_eq!((&corrected["case_id"], &corrected["verdict"]), (&json!(case_id(2)), &json!("confirmed")));
+    assert_eq!(corrected["reason"], "taken back");
+    assert!(commands.rest().is_empty());
+    running.stop();
+}

@@ -336,6 +336,8 @@ fn a_case_goes_from_the_camera_to_the_resident_in_a_real_browser() {
         "the picture is large",
         "return document.querySelector('dialog[open] img').naturalWidth > 100",
     );
+    worker.until("with its marks", "return document.querySelectorAll('dialog[open] .marks *').length == 2");
+    look.at(&worker, "zoom");
     worker.click("dialog.zoom button");
     worker.click(&format!("[data-case='{one}'] [data-key='c']"));
     worker.until_says("撤销");
@@ -356,6 +358,16 @@ fn a_case_goes_from_the_camera_to_the_resident_in_a_real_browser() {
     // Disposed of with a photo and a note.
     worker.open(&format!("{base}/case/{one}"));
     look.at(&worker, "case");
+    // The zone and the box lie over the picture, and can be taken off.
+    let seen = "return getComputedStyle(document.querySelector('.pictures .marks rect')).display != 'none' && document.querySelector('.pictures .marks').getBoundingClientRect().width";
+    let over = "return document.querySelector('.pictures img').getBoundingClientRect().width";
+    assert_eq!(worker.run(seen), worker.run(over));
+    worker.click("label:has(#marks)");
+    worker.until(
+        "they are off",
+        "return document.querySelector('.pictures .marks').getBoundingClientRect().width == 0",
+    );
+    worker.click("label:has(#marks)");
     worker.click("button[value='start']");
     worker.until_says("处置中");
     worker.write("#note-dispose", "已联系车主挪车");
@@ -420,9 +432,18 @@ fn a_case_goes_from_the_camera_to_the_resident_in_a_real_browser() {
     let reported =
         desk.list(&admin, &Filter { tab: Tab::Doing, ..Filter::default() }, None, 10).unwrap().cases[0].id;
     worker.open(&format!("{base}/case/{reported}"));
+    // Without a photo it has to be said why there is none.
     worker.write("#note-dispose", "已清理");
     worker.click("#note-dispose ~ button");
+    worker.until(
+        "a photo is asked for",
+        "return document.querySelector('#photo-dispose').matches(':invalid:focus')",
+    );
+    worker.choose("#no-photo", "nothing_to_show");
+    look.at(&worker, "case-no-photo");
+    worker.click("#note-dispose ~ button");
     worker.until_says("已处置");
+    worker.until_says("未拍照");
     closes(reported);
     resident.open(&status);
     resident.until_says("已结案");

@@ -8,16 +8,19 @@ use super::broker::{KEEPS_ALL, publish};
 use super::*;
 use crate::support::mosquitto::{Mosquitto, PATIENCE};
 
-/// The program's desk on `config`.
+/// The program's desk on `config`; what it logs is added to `desk.log` beside that.
 pub(super) struct Process(Child);
 
 impl Process {
     pub(super) fn start(config: &Path) -> Self {
+        let log = config.with_file_name("desk.log");
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(log).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_gridpatrol"))
             .args(["desk", "--config"])
             .arg(config)
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .env("NO_COLOR", "1")
+            .stderr(log)
             .spawn();
         Self(child.unwrap())
     }
@@ -68,10 +71,30 @@ pub(super) fn wait_for(db: &rusqlite::Connection, query: &str, expected: u64, pa
     }
 }
 
+/// Shows the end of what desk and broker have logged when a test fails.
+struct Logs(Vec<std::path::PathBuf>);
+
+impl Drop for Logs {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        for path in &self.0 {
+            let text = std::fs::read(path).unwrap_or_default();
+            let text = String::from_utf8_lossy(&text);
+            let lines: Vec<&str> = text.lines().collect();
+            println!("--- {} ---\n{}", path.display(), lines[lines.len().saturating_sub(150)..].join("\n"));
+        }
+    }
+}
+
 fn kills(times: u32) {
     let mut broker = Mosquitto::prepare(KEEPS_ALL);
+    let broker_log = broker.file("broker.log", "");
+    broker.configure(&format!("{KEEPS_ALL}log_dest file {broker_log}\nlog_type all\n"));
     broker.run();
     let folder = tempfile::tempdir().unwrap();
+    let _logs = Logs(vec![folder.path().join("desk.log"), broker_log.into()]);
     let config = config(folder.path(), &broker);
     // The broker keeps what comes from the first subscription on.
     let online = broker.subscribe("$SYS/broker/subscriptions/count");

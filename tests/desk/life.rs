@@ -57,6 +57,27 @@ fn a_case_goes_from_the_camera_to_a_department_and_back() {
 }
 
 #[test]
+fn a_disposal_shows_a_photo_or_says_why_not() {
+    let (street, worker, id) = opened();
+    street.act(&worker, id, Action::Accept).unwrap();
+    let say = |no_photo| Action::Dispose { note: "已挪车".to_owned(), no_photo };
+    let lacks =
+        |answer: Answer<CaseDetail>| matches!(answer, Err(Denied::Invalid(what)) if what.field == "no_photo");
+    assert!(lacks(street.act(&worker, id, say(None))));
+    // The camera has seen nothing of the kind.
+    assert!(lacks(street.act(&worker, id, say(Some(NoPhoto::CameraSaw)))));
+    assert_eq!(street.desk.case(&worker, id).unwrap().case.state, State::Accepted);
+    street.take_in(&[Told::cleared(1).message()]);
+    let done = street.act(&worker, id, say(Some(NoPhoto::CameraSaw))).unwrap();
+    assert_eq!(done.case.state, State::Disposed);
+    let said = done.timeline.iter().find(|entry| entry.what == "dispose").unwrap();
+    assert_eq!(said.note, "已挪车 · 未拍照：摄像头已看到清空 No photo: The camera saw it clear");
+    // Who may not dispose of it at all is told so, photo or not.
+    let again = street.act(&worker, id, say(None));
+    assert!(matches!(again, Err(Denied::Refused(Refusal::NotNow))), "{again:?}");
+}
+
+#[test]
 fn two_people_do_not_act_on_each_others_case() {
     let (street, worker, id) = opened();
     let seen = street.desk.case(&worker, id).unwrap().case.version;

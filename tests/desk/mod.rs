@@ -3,15 +3,22 @@
 
 mod broker;
 mod browser;
+mod fetch;
+mod flood;
+mod http;
 mod intake;
 mod kill;
 mod life;
+mod live;
 mod load;
+mod notify;
 mod pages;
 mod rates;
 mod reports;
+mod retention;
 mod scale;
 mod scope;
+mod tls;
 mod web;
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -22,7 +29,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use gridpatrol::clock::{CaptureTime, Clock};
 use gridpatrol::config::TomlFile;
 use gridpatrol::desk::intake::{Incoming, Taken, sha256_of};
-use gridpatrol::desk::life::{Action, Millis, Role};
+use gridpatrol::desk::life::{Action, Millis, NoPhoto, Role};
 use gridpatrol::desk::model::{CaseDetail, Filter, Order, Tab};
 use gridpatrol::desk::people::NewAccount;
 use gridpatrol::desk::{Answer, Denied, Desk, DeskPlan, Viewer};
@@ -86,10 +93,27 @@ impl Street {
 
     /// The same folder opened anew.
     fn reopened(self) -> Self {
+        self.reopened_with("")
+    }
+
+    /// The same folder opened anew with further lines of configuration.
+    fn reopened_with(self, more: &str) -> Self {
         let Self { folder, clock, desk } = self;
         drop(desk);
-        let desk = Desk::with_clock(plan(folder.path(), ""), clock.clone()).unwrap();
+        let desk = Desk::with_clock(plan(folder.path(), more), clock.clone()).unwrap();
         Self { folder, clock, desk: Arc::new(desk) }
+    }
+
+    /// The hashes of all pictures that lie in its folder, sorted.
+    fn files(&self) -> Vec<String> {
+        let shelves = std::fs::read_dir(self.folder.path().join("data/pictures")).unwrap();
+        let shelves = shelves.map(|entry| entry.unwrap().path()).filter(|path| path.is_dir());
+        let mut names: Vec<String> = shelves
+            .flat_map(|shelf| std::fs::read_dir(shelf).unwrap())
+            .map(|file| file.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned())
+            .collect();
+        names.sort();
+        names
     }
 
     fn wait(&self, ms: Millis) {
@@ -142,7 +166,7 @@ fn plan(folder: &Path, more: &str) -> DeskPlan {
 }
 
 fn dispose() -> Action {
-    Action::Dispose { note: "清理完毕".to_owned() }
+    Action::Dispose { note: "清理完毕".to_owned(), no_photo: Some(NoPhoto::NothingToShow) }
 }
 
 fn verify() -> Action {
@@ -209,7 +233,8 @@ impl Told {
             .iter()
             .map(|(role, sha256)| {
                 json!({"role": role, "uri": format!("mqtt:{}", self.picture_topic(role)), "sha256": sha256,
-                       "media": "image/jpeg", "bytes": 100, "width": 768, "height": 600})
+                       "media": "image/jpeg", "bytes": 100, "width": 768, "height": 600,
+                       "view_height": (*role != "closeup").then_some(552)})
             })
             .collect();
         json!({
@@ -234,6 +259,7 @@ impl Told {
                 "standard": {"ref": "GB/T 47678.5-2026", "matter_kind": "管理事项", "code": "09009", "code_2013": null},
                 "grid": {"id": self.grid, "scheme": "gb-t-47678.3", "street": STREET, "decided_by": "zone"},
                 "place": {"camera": "cam-05", "text": "3号院北门", "zone": "kerb",
+                          "outline": [[0.25, 0.5], [0.75, 0.5], [1.0, 0.875], [0.0, 0.875]],
                           "position": {"lon": 113.61, "lat": 34.75}},
                 "observed": {"first_seen": time(self.first_seen), "confirmed_at": time(self.last_seen),
                              "last_seen": time(self.last_seen), "dwell_s": 300.0, "samples": 60, "hits": 58,

@@ -32,7 +32,7 @@ impl Pages {
         })
     }
 
-    fn serve(more: &str, web_lines: &str, make: impl FnOnce(&str) -> Street) -> Self {
+    pub(super) fn serve(more: &str, web_lines: &str, make: impl FnOnce(&str) -> Street) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         listener.set_nonblocking(true).unwrap();
         let base = format!("http://127.0.0.1:{}", listener.local_addr().unwrap().port());
@@ -59,7 +59,13 @@ impl Pages {
 
     /// Somebody who is not signed in.
     pub(super) fn visitor(&self) -> Person {
-        let agent = ureq::Agent::config_builder().http_status_as_error(false).max_redirects(0).build().into();
+        // A connection each: one that the desk has just closed, with a form half read, would be taken for open.
+        let agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_idle_connections(0)
+            .build()
+            .into();
         Person { base: self.base.clone(), agent, cookies: BTreeMap::new(), csrf: String::new(), from: None }
     }
 
@@ -110,7 +116,7 @@ pub(super) struct Person {
 }
 
 impl Person {
-    fn cookie(&self) -> String {
+    pub(super) fn cookie(&self) -> String {
         self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ")
     }
 

@@ -72,3 +72,42 @@ fn a_day_that_is_written_out_gives_its_rates() {
     let street = street.reopened();
     assert_eq!(street.desk.rates(&admin, &Period::default()).unwrap(), rates, "the same after a restart");
 }
+
+#[test]
+fn no_cell_of_the_table_is_a_formula() {
+    // What begins with one of these is a formula to a spreadsheet, which may run programs and send what it holds.
+    let starts = ["=", "+", "-", "@", "\t", "\r"];
+    let grids: String = starts
+        .iter()
+        .enumerate()
+        .map(|(n, start)| {
+            format!(
+                "[[grid]]\nid = \"{}g{n}\"\nname = {:?}\n",
+                if *start == "-" { "-" } else { "" },
+                format!("{start}1+cmd|' /C calc'!A0")
+            )
+        })
+        .collect();
+    let street = Street::with(&grids);
+    let admin = street.person("root", Role::Admin, &[]);
+    for n in 0..starts.len() as u32 {
+        let mut json = Told::opened(n).json();
+        let grid = if starts[n as usize] == "-" { format!("-g{n}") } else { format!("g{n}") };
+        json["data"]["grid"]["id"] = json!(grid);
+        json["data"]["name"] = json!("=HYPERLINK(\"https://elsewhere.example\")");
+        let topic = format!("patrol/v1/{STREET}/box-1/case/{grid}/illegal_parking");
+        let taken = street.take_in(&[Incoming { topic, payload: json.to_string().into_bytes().into() }]);
+        assert_eq!(taken.events, 1, "{json}");
+    }
+    let table = street.desk.rates_csv(&admin, &Period::default()).unwrap();
+    let mut reader = csv::ReaderBuilder::new().from_reader(table.as_bytes());
+    let records: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    let cells = || records.iter().flat_map(csv::StringRecord::iter);
+    for cell in cells() {
+        assert!(!cell.starts_with(['=', '+', '-', '@', '\t', '\r']), "{cell:?} in\n{table}");
+    }
+    for start in starts {
+        let guarded = format!("'{start}1+cmd|' /C calc'!A0");
+        assert!(cells().any(|cell| cell == guarded), "{guarded:?} in\n{table}");
+    }
+}

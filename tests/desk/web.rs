@@ -325,7 +325,9 @@ fn uploads_that_are_no_pictures_are_refused() {
         b"GIF89a\x01\x00\x01\x00".to_vec(),
         b"\xff\xd8\xff\xe0<script>alert(1)</script>".to_vec(),
         b"MZ\x90\x00".to_vec(),
-        photo(1)[..100].to_vec(),
+        photo(1)[..2000].to_vec(),
+        photo(1)[..photo(1).len() / 2].to_vec(),
+        photo(1)[..photo(1).len() * 95 / 100].to_vec(),
     ];
     for file in bad {
         let what = String::from_utf8_lossy(&file[..file.len().min(8)]).into_owned();
@@ -337,12 +339,28 @@ fn uploads_that_are_no_pictures_are_refused() {
             worker.upload(&format!("/case/{case}"), &[("action", "dispose"), ("note", "x")], &[file]);
         assert_eq!(answer.code, 415, "{what}");
     }
+    // Nor does a disposal go without one, unless it is said why.
+    let path = format!("/case/{case}");
+    let answer = worker.post(&path, &[("action", "dispose"), ("note", "x")]);
+    assert!(
+        answer.code == 422 && answer.body.contains("请拍摄处置后的照片"),
+        "{}: {}",
+        answer.code,
+        answer.body
+    );
+    for reason in ["camera_saw", "no such reason"] {
+        let fields = [("action", "dispose"), ("note", "x"), ("no_photo", reason)];
+        assert_eq!(worker.post(&path, &fields).code, 422, "{reason}");
+    }
     let detail = pages.street.desk.case(&admin, case).unwrap();
     assert_eq!((detail.case.state, detail.pictures.len()), (State::Accepted, 1));
     assert_eq!(pages.street.count(&admin, Tab::Open), 1, "no report came of it");
     let large = [photo(1), vec![0; 13 << 20]].concat();
     let answer = worker.upload(&format!("/case/{case}"), &[("action", "dispose"), ("note", "x")], &[large]);
     assert_eq!(answer.code, 415, "larger than a photo may be");
+    let fields = [("action", "dispose"), ("note", "x"), ("no_photo", "privacy")];
+    assert_eq!(worker.post(&path, &fields).code, 303);
+    assert_eq!(pages.street.desk.case(&admin, case).unwrap().case.state, State::Disposed);
 }
 
 #[test]
@@ -450,4 +468,59 @@ fn a_flood_of_forms_leaves_the_desk_usable() {
     assert_eq!(taken + refused, sent);
     assert!(taken <= 60, "{taken} reports of a grid within an hour");
     assert_eq!(pages.street.desk.counts(&admin).unwrap().inbox, u64::from(taken), "each was taken in once");
+}
+
+#[test]
+fn the_zone_and_the_box_lie_over_the_picture_of_the_whole_view() {
+    let pages = Pages::new("", "");
+    let mut worker = pages.signed_in("li", Role::Worker, &[SOUTH]);
+    let (first, whole, part, after) = (photo(1), photo(2), photo(3), photo(4));
+    let roles = [("first", &first), ("overview", &whole), ("closeup", &part)];
+    let told = Told {
+        pictures: roles.iter().map(|(role, jpeg)| (*role, sha256_of(jpeg))).collect(),
+        ..Told::opened(1)
+    };
+    pages.street.take_in(&[told.message()]);
+    for (role, jpeg) in roles {
+        pages.street.take_in(&[told.picture(role, jpeg)]);
+    }
+    // 768 pixels wide, of which 552 rows are the view: a corner at 0.25, 0.5 and a box from 0.41, 0.52 to 0.63, 0.78.
+    let zone = "<polygon class=\"zone\" points=\"192.0,276.0 576.0,276.0 768.0,483.0 0.0,483.0\">";
+    let car = "<rect class=\"object\" x=\"314.9\" y=\"287.0\" width=\"169.0\" height=\"143.5\">";
+    let count = |page: &Page, what: &str| page.body.matches(what).count();
+    let inbox = worker.get("/inbox");
+    assert_eq!((count(&inbox, zone), count(&inbox, car)), (1, 1), "{}", inbox.body);
+    let viewer = pages.street.desk.sign_in("li", PASSWORD, HOME).unwrap().viewer;
+    let path = format!("/case/{}", pages.street.only(&viewer));
+    let page = worker.get(&path);
+    // The first view shows another moment than the box is of, and the close-up only a part of the view.
+    assert_eq!((count(&page, zone), count(&page, car)), (2, 1), "{}", page.body);
+    assert!(page.body.contains("viewBox=\"0 0 768 600\"") && page.body.contains("id=\"marks\""));
+    // It shows where the car stood when the place is seen empty.
+    let cleared = Told { pictures: vec![("after", sha256_of(&after))], ..Told::cleared(1) };
+    pages.street.take_in(&[cleared.message(), cleared.picture("after", &after)]);
+    let page = worker.get(&path);
+    assert_eq!((count(&page, zone), count(&page, car)), (3, 2), "{}", page.body);
+}
+
+#[test]
+fn marks_that_are_none_are_left_out() {
+    let pages = Pages::new("", "");
+    let mut worker = pages.signed_in("li", Role::Worker, &[SOUTH]);
+    let shot = photo(1);
+    let told = Told { pictures: vec![("overview", sha256_of(&shot))], ..Told::opened(1) };
+    // A box of an older program does not say which rows are the view; another says what cannot be.
+    for (n, rows, corner) in
+        [(1, Value::Null, 0.5), (2, json!(601), 0.5), (3, json!(0), 0.5), (4, json!(600), 1e9)]
+    {
+        let told = Told { n, sequence: u64::from(n) * 10, ..told.clone() };
+        let mut json = told.json();
+        json["data"]["evidence"][0]["view_height"] = rows.clone();
+        json["data"]["place"]["outline"][0][0] = json!(corner);
+        let message = Incoming { topic: told.topic(), payload: json.to_string().into_bytes().into() };
+        assert_eq!(pages.street.take_in(&[message, told.picture("overview", &shot)]).events, 1);
+        let page = worker.get(&format!("/case/{n}"));
+        assert_eq!(page.body.contains("class=\"marks\""), rows == json!(600), "{rows}");
+        assert!(!page.body.contains("768000000000"), "what is outside of the picture is drawn at its edge");
+    }
 }

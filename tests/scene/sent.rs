@@ -78,6 +78,7 @@ fn pictures() -> Evidence {
         sha256: "0".repeat(64),
         width: 1280,
         height: 752,
+        view_height: None,
         captured: None,
         url: None,
     };

@@ -165,5 +165,23 @@ fn every_word_is_read_as_it_is_written() {
     assert!(serde_json::from_str::<Action>(r#"{"action":"merge","into":"1 OR 1"}"#).is_err());
     let order: crate::desk::model::Order =
         serde_json::from_str(r#"{"action":"dispose","note":"x","version":3}"#).unwrap();
-    assert_eq!((order.action, order.version), (Action::Dispose { note: "x".to_owned() }, Some(3)));
+    let disposal = Action::Dispose { note: "x".to_owned(), no_photo: None };
+    assert_eq!((order.action, order.version), (disposal, Some(3)));
+    for reason in NoPhoto::ALL {
+        assert_eq!(NoPhoto::parse(reason.as_str()), Some(reason));
+        assert_eq!(serde_json::to_value(reason).unwrap(), reason.as_str());
+    }
+}
+
+#[test]
+fn a_disposal_shows_a_photo_or_says_why_not() {
+    let say = |no_photo| Action::Dispose { note: String::new(), no_photo };
+    assert!(say(None).lacks_photo(0, true));
+    assert!(!say(None).lacks_photo(1, false));
+    for reason in NoPhoto::ALL {
+        assert!(!say(Some(reason)).lacks_photo(0, true), "{reason:?}");
+        // That the camera saw it can be said only if it did.
+        assert_eq!(say(Some(reason)).lacks_photo(0, false), reason == NoPhoto::CameraSaw, "{reason:?}");
+    }
+    assert!(!Action::Verify { note: String::new() }.lacks_photo(0, false), "others may go without");
 }

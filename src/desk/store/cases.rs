@@ -1,5 +1,6 @@
 //! Rows of cases and their timelines.
 
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
 use rusqlite::{Connection, OptionalExtension as _, named_params};
 
 use super::Tx;
@@ -7,104 +8,79 @@ use crate::desk::life::{Millis, Role, Standing, State, Step, Taken};
 use crate::desk::model::{CaseSummary, Changed, Entry, Origin};
 use crate::desk::viewer::{Scope, Viewer};
 
-/// Columns of [`Row`], in its order.
-pub(super) const COLUMNS: &str = "c.id, c.number, c.version, c.origin, c.source, c.case_id, c.kind, c.name_zh, c.name_en, c.code, \
-     c.grid, c.place, c.camera, c.zone, c.spot, c.lon, c.lat, c.accuracy_m, c.description, c.seen, c.sequence, c.class, \
-     c.severity, c.state, c.observed_at, c.received_at, c.respond_due_at, c.due_at, c.responded_at, c.disposed_at, \
-     c.disposed_by, c.ended_at, c.verdict, c.still_seen, c.camera_cleared, c.reopened, c.recurrence, c.department, \
-     c.merged_into, c.contact, c.thumb";
+/// Declares [`Row`] with the columns that it is read from, so that their order is written once.
+macro_rules! row {
+    ($first:ident: $first_type:ty, $($name:ident: $type:ty,)*) => {
+        /// A case as it lies in the database.
+        #[derive(Clone, Debug, PartialEq)]
+        pub(in crate::desk) struct Row {
+            pub(in crate::desk) $first: $first_type,
+            $(pub(in crate::desk) $name: $type,)*
+        }
 
-/// A case as it lies in the database.
-#[derive(Clone, Debug, PartialEq)]
-pub(in crate::desk) struct Row {
-    pub(in crate::desk) id: i64,
-    pub(in crate::desk) number: String,
-    pub(in crate::desk) version: i64,
-    pub(in crate::desk) origin: Origin,
-    pub(in crate::desk) source: Option<String>,
-    pub(in crate::desk) case_id: Option<String>,
-    pub(in crate::desk) kind: String,
-    pub(in crate::desk) name_zh: String,
-    pub(in crate::desk) name_en: String,
-    pub(in crate::desk) code: Option<String>,
-    pub(in crate::desk) grid: String,
-    pub(in crate::desk) place: String,
-    pub(in crate::desk) camera: Option<String>,
-    pub(in crate::desk) zone: Option<String>,
-    pub(in crate::desk) spot: Option<String>,
-    pub(in crate::desk) position: Option<(f64, f64, Option<f64>)>,
-    pub(in crate::desk) description: String,
-    pub(in crate::desk) seen: Option<String>,
-    pub(in crate::desk) sequence: i64,
-    pub(in crate::desk) class: String,
-    pub(in crate::desk) severity: u8,
-    pub(in crate::desk) state: State,
-    pub(in crate::desk) observed_at: Millis,
-    pub(in crate::desk) received_at: Millis,
-    pub(in crate::desk) respond_due_at: Millis,
-    pub(in crate::desk) due_at: Millis,
-    pub(in crate::desk) responded_at: Option<Millis>,
-    pub(in crate::desk) disposed_at: Option<Millis>,
-    pub(in crate::desk) disposed_by: Option<i64>,
-    pub(in crate::desk) ended_at: Option<Millis>,
-    pub(in crate::desk) verdict: Option<String>,
-    pub(in crate::desk) still_seen: bool,
-    pub(in crate::desk) camera_cleared: bool,
-    pub(in crate::desk) reopened: u32,
-    pub(in crate::desk) recurrence: Option<u32>,
-    pub(in crate::desk) department: Option<String>,
-    pub(in crate::desk) merged_into: Option<i64>,
-    pub(in crate::desk) contact: Option<String>,
-    pub(in crate::desk) thumb: Option<i64>,
+        /// Columns of [`Row`], in its order, of the table `c`.
+        pub(super) const COLUMNS: &str =
+            concat!("c.", stringify!($first) $(, ", c.", stringify!($name))*);
+
+        impl Row {
+            pub(super) fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
+                let mut columns = 0_usize..;
+                // Fields are read in the order in which they stand here.
+                let mut next = move || columns.next().unwrap_or_default();
+                Ok(Self { $first: row.get(next())?, $($name: row.get(next())?,)* })
+            }
+        }
+    };
+}
+
+row! {
+    id: i64,
+    number: String,
+    version: i64,
+    origin: Origin,
+    source: Option<String>,
+    case_id: Option<String>,
+    kind: String,
+    name_zh: String,
+    name_en: String,
+    code: Option<String>,
+    grid: String,
+    place: String,
+    camera: Option<String>,
+    zone: Option<String>,
+    spot: Option<String>,
+    lon: Option<f64>,
+    lat: Option<f64>,
+    accuracy_m: Option<f64>,
+    description: String,
+    seen: Option<String>,
+    sequence: i64,
+    class: String,
+    severity: u8,
+    state: State,
+    observed_at: Millis,
+    received_at: Millis,
+    respond_due_at: Millis,
+    due_at: Millis,
+    responded_at: Option<Millis>,
+    disposed_at: Option<Millis>,
+    disposed_by: Option<i64>,
+    ended_at: Option<Millis>,
+    verdict: Option<String>,
+    still_seen: bool,
+    camera_cleared: bool,
+    reopened: u32,
+    recurrence: Option<u32>,
+    department: Option<String>,
+    merged_into: Option<i64>,
+    contact: Option<String>,
+    thumb: Option<i64>,
 }
 
 impl Row {
-    pub(super) fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
-        let origin: String = row.get(3)?;
-        let state: String = row.get(23)?;
-        let (lon, lat): (Option<f64>, Option<f64>) = (row.get(15)?, row.get(16)?);
-        let accuracy: Option<f64> = row.get(17)?;
-        Ok(Self {
-            id: row.get(0)?,
-            number: row.get(1)?,
-            version: row.get(2)?,
-            origin: Origin::parse(&origin).ok_or_else(|| unknown(3, &origin))?,
-            source: row.get(4)?,
-            case_id: row.get(5)?,
-            kind: row.get(6)?,
-            name_zh: row.get(7)?,
-            name_en: row.get(8)?,
-            code: row.get(9)?,
-            grid: row.get(10)?,
-            place: row.get(11)?,
-            camera: row.get(12)?,
-            zone: row.get(13)?,
-            spot: row.get(14)?,
-            position: lon.zip(lat).map(|(lon, lat)| (lon, lat, accuracy)),
-            description: row.get(18)?,
-            seen: row.get(19)?,
-            sequence: row.get(20)?,
-            class: row.get(21)?,
-            severity: row.get(22)?,
-            state: State::parse(&state).ok_or_else(|| unknown(23, &state))?,
-            observed_at: row.get(24)?,
-            received_at: row.get(25)?,
-            respond_due_at: row.get(26)?,
-            due_at: row.get(27)?,
-            responded_at: row.get(28)?,
-            disposed_at: row.get(29)?,
-            disposed_by: row.get(30)?,
-            ended_at: row.get(31)?,
-            verdict: row.get(32)?,
-            still_seen: row.get(33)?,
-            camera_cleared: row.get(34)?,
-            reopened: row.get(35)?,
-            recurrence: row.get(36)?,
-            department: row.get(37)?,
-            merged_into: row.get(38)?,
-            contact: row.get(39)?,
-            thumb: row.get(40)?,
-        })
+    /// Longitude, latitude and metres of uncertainty.
+    pub(in crate::desk) fn position(&self) -> Option<(f64, f64, Option<f64>)> {
+        self.lon.zip(self.lat).map(|(lon, lat)| (lon, lat, self.accuracy_m))
     }
 
     /// As lists show it at `now`; `grid_name` is the grid's.
@@ -144,10 +120,22 @@ impl Row {
     }
 }
 
-/// A word in the database that this program does not know.
-fn unknown(column: usize, word: &str) -> rusqlite::Error {
-    let what = format!("unknown word {word:?}");
-    rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, what.into())
+/// `word` as what `parse` takes it for.
+fn known<T>(word: ValueRef<'_>, parse: impl FnOnce(&str) -> Option<T>) -> FromSqlResult<T> {
+    let word = word.as_str()?;
+    parse(word).ok_or_else(|| FromSqlError::Other(format!("unknown word {word:?}").into()))
+}
+
+impl FromSql for State {
+    fn column_result(word: ValueRef<'_>) -> FromSqlResult<Self> {
+        known(word, Self::parse)
+    }
+}
+
+impl FromSql for Origin {
+    fn column_result(word: ValueRef<'_>) -> FromSqlResult<Self> {
+        known(word, Self::parse)
+    }
 }
 
 /// What a new case is made of.
@@ -408,15 +396,7 @@ pub(super) fn changed(db: &Connection, id: i64, what: String) -> rusqlite::Resul
     let departments = departments(db, id)?;
     db.prepare_cached("SELECT version, grid, state FROM cases WHERE id = ?1")?
         .query_row([id], |row| {
-            let state: String = row.get(2)?;
-            Ok(Changed {
-                id,
-                version: row.get(0)?,
-                grid: row.get(1)?,
-                state: State::parse(&state).ok_or_else(|| unknown(2, &state))?,
-                what,
-                departments,
-            })
+            Ok(Changed { id, version: row.get(0)?, grid: row.get(1)?, state: row.get(2)?, what, departments })
         })
         .optional()
 }
@@ -427,7 +407,6 @@ pub(in crate::desk) fn timeline(db: &Connection, case: i64) -> rusqlite::Result<
         "SELECT id, at, role, who, what, before, after, note FROM timeline WHERE case_ = ?1 ORDER BY id",
     )?
     .query_map([case], |row| {
-        let state = |text: Option<String>| text.as_deref().and_then(State::parse);
         let role: String = row.get(2)?;
         Ok(Entry {
             id: row.get(0)?,
@@ -435,8 +414,8 @@ pub(in crate::desk) fn timeline(db: &Connection, case: i64) -> rusqlite::Result<
             role: Role::parse(&role).unwrap_or(Role::System),
             who: row.get(3)?,
             what: row.get(4)?,
-            from: state(row.get(5)?),
-            to: state(row.get(6)?),
+            from: row.get(5)?,
+            to: row.get(6)?,
             note: row.get(7)?,
         })
     })?

@@ -39,7 +39,9 @@ pub(super) use notices::{
     notices_waiting,
 };
 pub(super) use people::AccountRow;
-pub(super) use pictures::{NewPicture, is_needed, missing, picture, pictures};
+pub(super) use pictures::{
+    DuePicture, NewPicture, due_pictures, is_needed, lost_pictures, missing, picture, pictures,
+};
 
 /// Name of the database in the storage folder.
 const FILE_NAME: &str = "desk.db";

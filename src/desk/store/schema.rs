@@ -9,7 +9,8 @@ use super::fault;
 use crate::error::{Error, Kind, Result};
 
 /// Each entry takes a file from the version of its index to the next.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 
     -- AUTOINCREMENT here and below: an id that was used is not used again.
@@ -208,7 +209,17 @@ const MIGRATIONS: &[&str] = &["
         status TEXT NOT NULL             -- waiting, sent, given_up
     );
     CREATE INDEX notice_due ON notice (not_before) WHERE status = 'waiting';
-"];
+",
+    "
+    -- Pictures that a store has, and what is marked on one.
+    ALTER TABLE picture ADD COLUMN url TEXT;
+    ALTER TABLE picture ADD COLUMN tries INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE picture ADD COLUMN not_before INTEGER;   -- when it is asked for next; NULL for never
+    ALTER TABLE picture ADD COLUMN marks TEXT;           -- JSON
+    CREATE INDEX picture_due ON picture (not_before) WHERE not_before IS NOT NULL;
+    CREATE INDEX picture_lost ON picture (id) WHERE is_here = 0 AND url IS NOT NULL AND not_before IS NULL;
+",
+];
 
 /// Sets up the writing connection and brings the file to the newest version.
 pub(super) fn prepare(path: &Path, db: &mut Connection) -> Result<()> {

@@ -95,7 +95,10 @@ fn boxes(cx: &Cx, health: &Health) -> Markup {
             p.small {
                 (cx.t("已接收事件", "Events taken in")) " " (health.events)
                 " · " (cx.t("被拒消息", "refused")) " " (health.refused)
-                " · " (cx.t("待到图片", "pictures on their way")) " " (health.pictures_missing)
+                " · " (cx.t("待到图片", "pictures on their way")) " " (health.pictures_missing - health.pictures_lost)
+                @if health.pictures_lost > 0 {
+                    " · " (cx.t("无法取得的图片", "pictures that cannot be had")) " " (health.pictures_lost)
+                }
                 " · " (cx.t("待回执反馈", "verdicts waiting")) " " (health.verdicts_waiting)
                 " · " (cx.t("待发通知", "notices waiting")) " " (health.notices_waiting)
                 " · " (cx.t("发送失败", "given up")) " " (health.notices_given_up)

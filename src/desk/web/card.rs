@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::context::Cx;
 use super::layout::csrf;
-use super::words;
+use super::{marked, words};
 use crate::desk::life::{RejectReason, State, Step};
 use crate::desk::model::{CaseDetail, CaseSummary, Origin, Seen};
 
@@ -66,6 +66,9 @@ pub(super) fn card(cx: &Cx, detail: &CaseDetail, back: &str) -> Markup {
                 @match picture {
                     Some(id) => a href=(format!("/picture/{id}")) data-zoom {
                         img src=(format!("/picture/{id}")) alt=(format!("{} {}", kind(cx, case), case.number)) loading="lazy";
+                        @if let Some(picture) = detail.pictures.iter().find(|picture| picture.id == id) {
+                            (marked::marks(picture))
+                        }
                     },
                     None => span.none { (no_picture(cx, detail)) },
                 }
@@ -89,14 +92,15 @@ pub(super) fn card(cx: &Cx, detail: &CaseDetail, back: &str) -> Markup {
 }
 
 /// Why there is no picture to show.
-fn no_picture<'a>(cx: &Cx, detail: &CaseDetail) -> &'a str {
+fn no_picture(cx: &Cx, detail: &CaseDetail) -> &'static str {
     let is_withheld = detail.seen.as_ref().is_some_and(|seen| seen.withheld.is_some());
     if is_withheld {
         cx.lang.t("按隐私规则不提供图片", "Withheld for privacy")
-    } else if detail.pictures.is_empty() {
-        cx.lang.t("没有图片", "No picture")
     } else {
-        cx.lang.t("图片传输中", "The picture is on its way")
+        let awaited = detail.pictures.iter().find(|picture| picture.is_awaited);
+        awaited
+            .or(detail.pictures.first())
+            .map_or(cx.lang.t("没有图片", "No picture"), |picture| marked::absent(cx, picture))
     }
 }
 

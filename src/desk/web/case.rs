@@ -9,9 +9,9 @@ use serde::Deserialize;
 use super::context::{Cx, Reply};
 use super::form::Posted;
 use super::layout::{self, own_path, photo_field};
-use super::{card, inbox, words};
+use super::{card, inbox, marked, words};
 use crate::desk::Denied;
-use crate::desk::life::{Action, RejectReason, State, Step};
+use crate::desk::life::{Action, NoPhoto, RejectReason, State, Step};
 use crate::desk::model::{CaseDetail, CaseSummary, Entry, FollowupInfo, Order, PictureInfo, VerdictInfo};
 
 #[derive(Debug, Default, Deserialize)]
@@ -57,6 +57,7 @@ pub(super) async fn show(cx: Cx, Path(id): Path<String>, Query(asked): Query<Ask
 
 fn pictures(cx: &Cx, detail: &CaseDetail) -> Markup {
     html! {
+        (marked::switch(cx, &detail.pictures))
         div.pictures {
             @for picture in &detail.pictures {
                 figure {
@@ -64,8 +65,9 @@ fn pictures(cx: &Cx, detail: &CaseDetail) -> Markup {
                         a href=(format!("/picture/{}", picture.id)) data-zoom {
                             img src=(format!("/picture/{}", picture.id)) width=(picture.width) height=(picture.height)
                                 alt=(role(cx, picture)) loading="lazy";
+                            (marked::marks(picture))
                         }
-                    } @else { span.none { (cx.t("图片传输中", "The picture is on its way")) } }
+                    } @else { span.none { (marked::absent(cx, picture)) } }
                     figcaption { (role(cx, picture)) " · " (card::moment(cx, picture.at)) }
                 }
             }
@@ -265,6 +267,7 @@ fn after_picture(cx: &Cx, detail: &CaseDetail) -> Markup {
             @if let Some(picture) = after {
                 a href=(format!("/picture/{}", picture.id)) data-zoom {
                     img src=(format!("/picture/{}", picture.id)) alt=(role(cx, picture)) loading="lazy";
+                    (marked::marks(picture))
                 }
             }
         }
@@ -273,7 +276,7 @@ fn after_picture(cx: &Cx, detail: &CaseDetail) -> Markup {
 
 /// A step that is taken with words, and perhaps photos.
 fn worded(cx: &Cx, case: &CaseSummary, step: Step, back: &str) -> Markup {
-    let has_photos = matches!(step, Step::Dispose | Step::Verify | Step::Refuse | Step::Note | Step::Return);
+    let has_photos = step.takes_photos();
     let is_main = matches!(step, Step::Dispose | Step::Verify | Step::Assign | Step::Close);
     let id = step.as_str();
     html! {
@@ -297,7 +300,21 @@ fn worded(cx: &Cx, case: &CaseSummary, step: Step, back: &str) -> Markup {
                 }
                 textarea #(format!("note-{id}")) name="note" rows="2" maxlength="1000" required[step.needs_note()] {}
                 @if has_photos { (photo_field(cx, &format!("photo-{id}"), 6)) }
+                @if step.needs_photo() { (no_photo(cx, case)) }
                 button.main[is_main] { (cx.lang.of(step.names())) }
+            }
+        }
+    }
+}
+
+/// Why there is no photo, for who has none.
+fn no_photo(cx: &Cx, case: &CaseSummary) -> Markup {
+    html! {
+        label for="no-photo" { (cx.t("没有照片的原因", "If there is no photo, why")) }
+        select #no-photo name="no_photo" {
+            option value="" { (cx.t("有照片", "There is a photo")) }
+            @for reason in NoPhoto::ALL.into_iter().filter(|reason| reason.fits(case.camera_cleared)) {
+                option value=(reason.as_str()) { (cx.lang.of(reason.names())) }
             }
         }
     }
@@ -316,7 +333,11 @@ fn order(posted: &Posted) -> Result<Order, Denied> {
         }
         "merge" => Action::Merge { into: posted.get("into").parse().map_err(|_| unknown())? },
         "start" => Action::Start,
-        "dispose" => Action::Dispose { note },
+        "dispose" => {
+            let reason = Some(posted.get("no_photo")).filter(|reason| !reason.is_empty());
+            let no_photo = reason.map(|text| NoPhoto::parse(text).ok_or_else(unknown)).transpose()?;
+            Action::Dispose { note, no_photo }
+        }
         "verify" => Action::Verify { note },
         "refuse" => Action::Refuse { note },
         "close" => Action::Close { note },

@@ -5,9 +5,9 @@
 //! - [`table`] the list of all routes, each with who may ask; `gate` what every request passes; `listen` connections;
 //! - `context` what a handler knows of its request, `form` what people send, `layout` what every page has around it,
 //!   `words` times and errors as people read them, `assets` style and script;
-//! - `account` signing in; `inbox` lists, `card` one case in them, `case` its page, `live` changes as they happen;
-//!   `board` the operations centre's; `report` the forms of staff; `resident` and `followup` those of residents;
-//!   `codes` the sheet of QR codes; `rates` and `plot` figures; `admin` accounts and the audit log.
+//! - `account` signing in; `inbox` lists, `card` one case in them, `case` its page, `marked` pictures,
+//!   `live` changes as they happen; `board` the operations centre's; `report` the forms of staff; `resident` and
+//!   `followup` those of residents; `codes` the sheet of QR codes; `rates` and `plot` figures; `admin` accounts and the audit log.
 //!
 //! # Invariants
 //! - A route is in the table or is not there, and its `Access` is asked before its handler runs
@@ -31,6 +31,7 @@ mod inbox;
 mod layout;
 mod listen;
 mod live;
+mod marked;
 mod plot;
 mod rates;
 mod report;

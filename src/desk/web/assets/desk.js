@@ -36,7 +36,7 @@
   }
 
   // Pictures that enlarge.
-  const zoom = (source, alt) => {
+  const zoom = (source, alt, marks) => {
     const dialog = document.createElement("dialog");
     dialog.className = "zoom";
     const picture = document.createElement("img");
@@ -48,7 +48,15 @@
     close.addEventListener("click", () => dialog.close());
     picture.addEventListener("click", () => dialog.classList.toggle("full"));
     dialog.addEventListener("close", () => dialog.remove());
-    dialog.append(picture, close);
+    const stage = document.createElement("div");
+    stage.className = "stage";
+    stage.append(picture);
+    if (marks && getComputedStyle(marks).display !== "none") {
+      const over = marks.cloneNode(true);
+      over.setAttribute("preserveAspectRatio", "xMidYMid meet");
+      stage.append(over);
+    }
+    dialog.append(stage, close);
     document.body.append(dialog);
     dialog.showModal();
   };
@@ -90,12 +98,13 @@
     const link = event.target.closest("[data-zoom]");
     if (link && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
       event.preventDefault();
-      zoom(link.href, $("img", link) ? $("img", link).alt : "");
+      zoom(link.href, $("img", link) ? $("img", link).alt : "", $("svg.marks", link));
     }
     if (event.target.closest("[data-print]")) window.print();
   });
   document.addEventListener("change", async (event) => {
     if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();
+    if (event.target.matches("select[name=no_photo]")) askPhotos();
     if (event.target.matches("[data-shrink]")) await shrink(event.target);
   });
 
@@ -122,6 +131,15 @@
     }
     input.files = files.files;
   }
+
+  // A disposal comes with a photo, or says why there is none.
+  const askPhotos = () => {
+    for (const why of all("select[name=no_photo]")) {
+      const photo = $("input[type=file]", why.form);
+      if (photo) photo.required = !why.value;
+    }
+  };
+  askPhotos();
 
   // A form is sent once, and asks first where that cannot be taken back.
   document.addEventListener("submit", (event) => {
@@ -154,6 +172,7 @@
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const name = (one) => `${(one.closest("[data-case]") || document.body).dataset.case || ""} ${$("summary", one).textContent}`;
     const open = new Map(all("#live details").map((one) => [name(one), one.open]));
+    const marks = !$("#marks") || $("#marks").checked;
     const known = new Set(all("[data-case]").map((card) => card.dataset.case));
     for (const what of ["#live", ".tabs"]) {
       const now = $(what), then = $(what, page);
@@ -162,7 +181,9 @@
     for (const one of all("#live details")) if (open.has(name(one))) one.open = open.get(name(one));
     for (const card of all(".card")) if (!known.has(card.dataset.case)) card.classList.add("new");
     if (current) choose($(`.card[data-case="${current}"]`));
+    if ($("#marks")) $("#marks").checked = marks;
     tick();
+    askPhotos();
   };
   if (document.body.hasAttribute("data-live") && $("#live") && window.EventSource) {
     const live = new EventSource("/live");

@@ -1,0 +1,101 @@
+//! A broker that does not keep to what it was told: it hands over far more at a time than the desk has asked for, as
+//! mosquitto 2.0.11 does when it resumes the session of a client that was cut off again and again.
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+
+use tokio::sync::oneshot;
+
+use super::*;
+use crate::support::mosquitto::PATIENCE;
+
+/// Kind and body of the next packet.
+fn packet(stream: &mut TcpStream) -> Option<(u8, Vec<u8>)> {
+    let mut byte = [0];
+    stream.read_exact(&mut byte).ok()?;
+    let kind = byte[0];
+    let (mut length, mut shift) = (0_usize, 0);
+    loop {
+        stream.read_exact(&mut byte).ok()?;
+        length |= usize::from(byte[0] & 0x7f) << shift;
+        shift += 7;
+        if byte[0] & 0x80 == 0 {
+            break;
+        }
+    }
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).ok()?;
+    Some((kind, body))
+}
+
+/// A PUBLISH of quality of service 1 (MQTT 5, section 3.3).
+fn publish(message: &Incoming, id: u16) -> Vec<u8> {
+    let topic = message.topic.as_bytes();
+    let mut body = Vec::new();
+    body.extend((topic.len() as u16).to_be_bytes());
+    body.extend(topic);
+    body.extend(id.to_be_bytes());
+    body.push(0);
+    body.extend_from_slice(&message.payload);
+    let mut packet = vec![0x32];
+    let mut left = body.len();
+    while left >= 0x80 {
+        packet.push((left & 0x7f) as u8 | 0x80);
+        left >>= 7;
+    }
+    packet.push(left as u8);
+    packet.extend(body);
+    packet
+}
+
+#[test]
+fn a_broker_that_hands_over_more_than_it_was_asked_for_is_kept_up_with() {
+    const MESSAGES: u16 = 2000;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let broker = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        assert_eq!(packet(&mut stream).unwrap().0, 0x10, "CONNECT");
+        // CONNACK: the session is resumed. And then all that is under way, at once.
+        let mut writer = stream.try_clone().unwrap();
+        let flood = std::thread::spawn(move || {
+            writer.write_all(&[0x20, 3, 1, 0, 0]).unwrap();
+            for id in 1..=MESSAGES {
+                writer.write_all(&publish(&Told::opened(u32::from(id)).message(), id)).unwrap();
+            }
+            writer
+        });
+        let mut acknowledged = std::collections::BTreeSet::new();
+        let mut subscription = None;
+        while acknowledged.len() < usize::from(MESSAGES) {
+            let (kind, body) = packet(&mut stream).expect("the desk stays and goes on");
+            let id = u16::from_be_bytes([body[0], body[1]]);
+            match kind & 0xf0 {
+                0x40 => assert!(acknowledged.insert(id), "{id} once"),
+                0x80 => subscription = Some(id),
+                other => panic!("{other:x}"),
+            }
+        }
+        // SUBACK comes last, as in the queue of a broker.
+        let mut writer = flood.join().unwrap();
+        let [high, low] = subscription.unwrap().to_be_bytes();
+        writer.write_all(&[0x90, 7, high, low, 0, 1, 1, 1, 1]).unwrap();
+        (stream, writer, listener)
+    });
+    let street = Street::with(&format!("[mqtt]\nurl = \"mqtt://127.0.0.1:{port}\"\n"));
+    let admin = street.person("root", Role::Admin, &[]);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let desk = Arc::clone(&street.desk);
+    let task = runtime.spawn(gridpatrol::desk::run(desk, async { stopped.await.unwrap_or_default() }));
+    let connection = broker.join().expect("all are acknowledged over one connection");
+    let began = std::time::Instant::now();
+    while !street.desk.health(&admin).unwrap().broker.connected {
+        assert!(began.elapsed() < PATIENCE);
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    assert_eq!(street.desk.counts(&admin).unwrap().inbox, u64::from(MESSAGES));
+    drop((stop, connection));
+    runtime.block_on(async { tokio::time::timeout(PATIENCE, task).await }).unwrap().unwrap();
+}
