@@ -126,9 +126,10 @@ fn by_time(
     }
     if filter.tab == Tab::Overdue {
         let words: Vec<String> = states(Tab::Overdue).iter().map(|s| format!("'{}'", s.as_str())).collect();
+        // The plus here too: by state SQLite would collect and sort all that are overdue.
         query
             .text
-            .push_str(&format!(" AND c.is_open = 1 AND c.state IN ({}) AND c.due_at < ?", words.join(", ")));
+            .push_str(&format!(" AND c.is_open = 1 AND +c.state IN ({}) AND c.due_at < ?", words.join(", ")));
         query.values.push(Value::from(now));
         if let Some(Cursor(due, id, _)) = after {
             query.text.push_str(" AND (c.due_at, c.id) > (?, ?)");
