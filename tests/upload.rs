@@ -1,6 +1,7 @@
 //! Pictures that a store on the network keeps: what becomes of them when it is away, refuses them, or is not the right
 //! one.
 
+mod s3;
 mod server;
 
 use std::collections::HashSet;
