@@ -46,11 +46,13 @@ mod message;
 mod rescue;
 mod room;
 mod schema;
+mod snapshot;
 
-pub use cases::{CaseRecord, PictureRecord};
+pub use cases::{CaseRecord, PictureRecord, ReviewedCase};
 pub use message::{Matter, Message, Offer, RowId};
 pub use rescue::Damage;
 pub use room::Lost;
+pub use snapshot::Snapshot;
 
 /// Name of the database in the storage folder.
 pub const FILE_NAME: &str = "gridpatrol.db";
@@ -425,6 +427,22 @@ impl Outbox {
         self.write(|tx| {
             if is_rejected { expiry::reject(tx, case, at.nanos()) } else { expiry::accept(tx, case) }.map(Ok)
         })
+    }
+
+    /// Keeps what a reviewer said of `case` at `at` with it, for those who learn from it elsewhere.
+    ///
+    /// # Errors
+    /// [`Kind::Disk`] when the database cannot be written.
+    pub fn judged(&self, case: &CaseId, verdict: &str, reason: &str, at: CaptureTime) -> Result<()> {
+        self.write(|tx| cases::judge(tx, case, (verdict, reason), at.nanos()).map(Ok))
+    }
+
+    /// The listed cases that a reviewer has said something of, oldest first.
+    ///
+    /// # Errors
+    /// [`Kind::Disk`] when the database cannot be read.
+    pub fn reviewed_cases(&self) -> Result<Vec<ReviewedCase>> {
+        self.read(cases::reviewed)
     }
 
     /// The cases that a reviewer has rejected and that may still have pictures.

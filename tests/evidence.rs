@@ -440,6 +440,7 @@ fn stored(jpeg: &[u8]) -> Picture {
         view_height: None,
         captured: None,
         url: None,
+        part: None,
     }
 }
 

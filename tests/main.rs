@@ -30,4 +30,5 @@ mod scene;
 mod support;
 mod throttle;
 mod tracking;
+mod training_set;
 mod upload;

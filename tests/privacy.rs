@@ -167,6 +167,7 @@ fn e4_expired_pictures_leave_the_folder_the_list_and_the_queue() {
             content_type: "x/y".to_owned(),
             expiry_s: 60,
             properties: Vec::new(),
+            notes: Vec::new(),
         };
         let both = vec![message(Matter::Opened, b"{}"), message(Matter::Picture(Role::Overview), b"jpeg")];
         outbox.accept("cam", None, |_| Ok(both)).unwrap();
@@ -179,6 +180,7 @@ fn e4_expired_pictures_leave_the_folder_the_list_and_the_queue() {
             view_height: None,
             captured: None,
             url: None,
+            part: None,
         };
         let file = store.folder().join(store.write(&case(n), &picture).unwrap());
         let written = now - Duration::from_secs_f64(days * DAY_S);

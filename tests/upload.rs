@@ -48,6 +48,7 @@ fn picture(n: u32) -> Picture {
         view_height: None,
         captured: None,
         url: None,
+        part: None,
     }
 }
 

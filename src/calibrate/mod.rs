@@ -6,6 +6,8 @@
 //!
 //! Scores: [`scores`] matches detections with [`labels`] and fits a curve to them by [`isotonic`] regression or
 //! [`platt`]'s sigmoid, [`reliability`] measures how good it is, [`diagram`] draws that, [`score_file`] keeps it for the runtime.
+//!
+//! What reviewers found: [`training_set`] exports close-ups of reviewed cases, to train with.
 
 pub mod agreement;
 pub mod average_precision;
@@ -26,3 +28,4 @@ pub mod report;
 pub mod sample;
 pub mod score_file;
 pub mod scores;
+pub mod training_set;

@@ -42,7 +42,7 @@ mod tally;
 mod verdict;
 
 pub use hush::HushedRule;
-pub use lessons::{DoubtfulPlace, LessonsStatus};
+pub use lessons::{DoubtfulPlace, KindLessons, LessonsStatus, PlaceLessons};
 pub use note::{Dispatch, Note, Recurrence, Seen};
 pub use rate::Limits;
 pub use status::{QuietStatus, ThrottleStatus};

@@ -10,6 +10,7 @@ pub mod demo;
 #[cfg(feature = "desk")]
 pub mod desk;
 pub mod detect;
+pub mod evidence;
 pub mod kinds;
 pub mod models;
 pub mod replay;
@@ -65,6 +66,8 @@ pub enum Verb {
     Check(check::Args),
     /// Detect objects in pictures.
     Detect(detect::Args),
+    /// Export evidence that the box has kept, for training.
+    Evidence(evidence::Args),
     /// Fit a model to the streets that it will watch.
     Calibrate(calibrate::Args),
     /// List or verify models.
@@ -99,6 +102,7 @@ impl Cli {
             Verb::Cameras(args) => cameras::run(&args),
             Verb::Check(args) => check::run(&args),
             Verb::Detect(args) => detect::run(&args),
+            Verb::Evidence(args) => evidence::run(&args),
             Verb::Calibrate(args) => calibrate::run(&args),
             Verb::Models(args) => models::run(&args),
             Verb::Bench(args) => bench::run(&args),

@@ -158,6 +158,7 @@ impl BoxCommander {
             content_type: "image/jpeg".to_owned(),
             expiry_s: EXPIRY_S,
             properties: properties.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
+            notes: Vec::new(),
         };
         self.outbox.accept_with(&[], |_| Ok(vec![message])).map_err(|e| failed(&e))?;
         Ok(Done::new(Code::Done))

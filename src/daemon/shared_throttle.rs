@@ -61,6 +61,7 @@ impl SharedThrottle {
         // are there for longer than its place is remembered.
         if self.outbox.event_of(case)?.is_some() {
             self.outbox.reviewed(case, verdict == Verdict::Rejected, at)?;
+            self.outbox.judged(case, verdict.as_str(), reason, at)?;
         }
         self.store(at, |throttle| {
             let outcome = throttle.verdict(case, verdict, reason, at);

@@ -26,7 +26,8 @@ pub(super) fn encode(role: Role, compose: impl Fn(f32) -> (RgbImage, Option<u32>
         if let Some(jpeg) = best_fit(&picture)? {
             let sha256 = Sha256::digest(&jpeg).iter().map(|byte| format!("{byte:02x}")).collect();
             let (width, height) = picture.dimensions();
-            return Ok(Picture { role, jpeg, sha256, width, height, view_height, captured: None, url: None });
+            let (captured, url, part) = (None, None, None);
+            return Ok(Picture { role, jpeg, sha256, width, height, view_height, captured, url, part });
         }
     }
     Err(Error::new(Kind::System, format!("a picture does not fit into {MAX_BYTES} bytes at any size")))

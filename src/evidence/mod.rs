@@ -2,6 +2,7 @@
 //! outside the picture, and named in the message by role and SHA-256.
 
 pub mod caption;
+mod crop;
 pub mod draw;
 mod encode;
 mod eyes;
@@ -18,6 +19,7 @@ pub(crate) mod text;
 mod windows;
 
 pub use caption::Facts;
+pub use crop::{CropNote, CropObject};
 pub use encode::MAX_BYTES;
 pub use eyes::Eyes;
 pub use first::{FirstView, Firsts, Standing};
@@ -83,6 +85,19 @@ pub struct Picture {
     pub captured: Option<CaptureTime>,
     /// Address at which a store will have it; `None` for a picture that is sent as a message.
     pub url: Option<String>,
+    /// What part of the camera's view it shows, where it shows a part and nothing else: neither caption nor marks.
+    pub part: Option<Part>,
+}
+
+/// A part of a camera's view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// The pixels.
+    pub rect: PixelRect,
+    /// Width of the whole view in pixels.
+    pub width: u32,
+    /// Its height.
+    pub height: u32,
 }
 
 /// What was hidden in the pictures of one event; where they show different moments, in the one with the most.

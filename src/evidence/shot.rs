@@ -15,7 +15,7 @@ use super::render::Canvas;
 use super::search::{Redactor, collect};
 use super::subject::{PixelRect, Subject};
 use super::windows::WHOLE;
-use super::{Evidence, FirstView, Picture, Redaction, Role, draw};
+use super::{Evidence, FirstView, Part, Picture, Redaction, Role, draw};
 use crate::clock::CaptureTime;
 use crate::detect::{BBox, Detection, Detector, Vocabulary};
 use crate::error::Result;
@@ -235,5 +235,6 @@ fn closeup(redacted: &Redacted, view: &View<'_>) -> Result<Option<Picture>> {
     };
     let part = redacted.cropped(rect);
     let fit = (MAX_WIDTH as f32 / part.pixels().width() as f32).min(1.0);
-    encode(Role::Closeup, |scale| (part.scaled(scale * fit), None)).map(Some)
+    let picture = encode(Role::Closeup, |scale| (part.scaled(scale * fit), None))?;
+    Ok(Some(Picture { part: Some(Part { rect, width, height }), ..picture }))
 }

@@ -3,9 +3,10 @@
 use super::contract::{self, Channel};
 use super::{CaseEvent, Report, topic};
 use crate::case::Change;
-use crate::error::Result;
-use crate::evidence::Evidence;
+use crate::error::{Error, Kind, Result};
+use crate::evidence::{CropNote, CropObject, Evidence, Role};
 use crate::outbox::{Matter, Message};
+use crate::plan::RulePlan;
 
 /// The messages of one happening in the order in which they go out: the event first, so that a subscriber
 /// knows what a picture belongs to when it comes.
@@ -34,6 +35,7 @@ pub fn messages(report: &Report<'_>) -> Result<Vec<Message>> {
         content_type: contract::CASE.content_type.to_owned(),
         expiry_s: expiry_s(&contract::CASE),
         properties: properties([("id", &event.id), ("type", event.event_type.as_str())]),
+        notes: notes(report, rule)?,
     }];
     if let Evidence::Taken { pictures, .. } = report.evidence {
         let sent = pictures.iter().filter(|picture| picture.url.is_none());
@@ -46,9 +48,36 @@ pub fn messages(report: &Report<'_>) -> Result<Vec<Message>> {
             content_type: contract::EVIDENCE.content_type.to_owned(),
             expiry_s: expiry_s(&contract::EVIDENCE),
             properties: properties([("event", &event.id), ("sha256", &picture.sha256)]),
+            notes: Vec::new(),
         }));
     }
     Ok(messages)
+}
+
+/// What is kept of the pictures that show a part of the view: what is where in them.
+fn notes(report: &Report<'_>, rule: &RulePlan) -> Result<Vec<(Role, String)>> {
+    let Evidence::Taken { pictures, .. } = report.evidence else { return Ok(Vec::new()) };
+    let mut notes = Vec::new();
+    for (picture, part) in pictures.iter().filter_map(|picture| Some((picture, picture.part?))) {
+        let captured = picture.captured.unwrap_or(report.happening.at);
+        let note = CropNote {
+            sha256: picture.sha256.clone(),
+            width: picture.width,
+            height: picture.height,
+            captured: captured.rfc3339(&report.plan.zone),
+            kind: rule.kind.slug.clone(),
+            camera: report.camera.id.clone(),
+            zone: rule.zone.clone(),
+            grid: report.happening.case.grid.to_string(),
+            model: report.model.map(|model| model.name.clone()),
+            objects: CropObject::all(&report.happening.case.objects, report.vocabulary, picture, part),
+        };
+        let json = serde_json::to_string(&note).map_err(|e| {
+            Error::new(Kind::System, "cannot write the note of a picture as JSON").caused_by(e)
+        })?;
+        notes.push((picture.role, json));
+    }
+    Ok(notes)
 }
 
 /// Seconds for which a broker keeps messages of `row`; as long as there are where the row has no bound.

@@ -6,10 +6,13 @@ use serde::Deserialize;
 
 use super::message::{Matter, Message};
 use crate::case::CaseId;
+use crate::clock::CaptureTime;
 use crate::evidence::Role;
 
 /// Cases that are kept for the page; the oldest go first.
 const MAX_CASES: i64 = 1000;
+/// Longest reason of a verdict that is kept, in characters.
+const LONGEST_REASON: usize = 200;
 
 /// One case as the page shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +32,24 @@ pub struct PictureRecord {
     pub role: String,
     /// Its name in the evidence folder: `{case_id}-{role}.jpg`.
     pub file: String,
+}
+
+/// A case that a reviewer has said something of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReviewedCase {
+    /// Its id.
+    pub case: String,
+    /// What the reviewer said last: `confirmed`, `rejected`, `duplicate` or `unclear`.
+    pub verdict: String,
+    /// Why; may be empty.
+    pub reason: String,
+    /// When the box heard it.
+    pub at: CaptureTime,
+    /// Name of its close-up in the evidence folder, if it has one.
+    pub file: Option<String>,
+    /// What is where in that: a [`CropNote`](crate::evidence::CropNote) as JSON. `None` for one that an older version
+    /// of this program has written.
+    pub note: Option<String>,
 }
 
 /// Notes what `message` says of its case.
@@ -51,6 +72,11 @@ pub(super) fn record(tx: &Transaction<'_>, message: &Message) -> rusqlite::Resul
                 named.unwrap_or_default().iter().filter(|picture| !picture.uri.starts_with("mqtt:"))
             {
                 list_picture(tx, case, picture.role)?;
+            }
+            for (role, note) in &message.notes {
+                list_picture(tx, case, *role)?;
+                tx.prepare_cached("UPDATE pictures SET note = ?2 WHERE file = ?1")?
+                    .execute(params![file_of(case, *role), note])?;
             }
         }
         Matter::Picture(role) => list_picture(tx, case, role)?,
@@ -82,8 +108,50 @@ fn list_picture(tx: &Transaction<'_>, case: &str, role: Role) -> rusqlite::Resul
         "INSERT OR IGNORE INTO pictures (file, case_id, role)
          SELECT ?1, case_id, ?3 FROM cases WHERE case_id = ?2",
     )?
-    .execute(params![format!("{case}-{}.jpg", role.as_str()), case, role.as_str()])?;
+    .execute(params![file_of(case, role), case, role.as_str()])?;
     Ok(())
+}
+
+fn file_of(case: &str, role: Role) -> String {
+    format!("{case}-{}.jpg", role.as_str())
+}
+
+/// Notes what a reviewer said of `case` at `at`, in nanoseconds; nothing of a case that is not listed.
+pub(super) fn judge(
+    tx: &Transaction<'_>,
+    case: &CaseId,
+    (verdict, reason): (&str, &str),
+    at: i64,
+) -> rusqlite::Result<()> {
+    let reason: String = reason.chars().take(LONGEST_REASON).collect();
+    tx.prepare_cached(
+        "INSERT INTO verdict (case_id, verdict, reason, at)
+         SELECT case_id, ?2, ?3, ?4 FROM cases WHERE case_id = ?1
+         ON CONFLICT (case_id) DO UPDATE SET verdict = excluded.verdict, reason = excluded.reason, at = excluded.at",
+    )?
+    .execute(params![case.as_str(), verdict, reason, at])?;
+    Ok(())
+}
+
+/// The reviewed cases that are listed, oldest first, each with its close-up if it has one.
+pub(super) fn reviewed(db: &Connection) -> rusqlite::Result<Vec<ReviewedCase>> {
+    db.prepare_cached(
+        "SELECT c.case_id, v.verdict, v.reason, v.at, p.file, p.note
+         FROM cases c JOIN verdict v ON v.case_id = c.case_id
+         LEFT JOIN pictures p ON p.case_id = c.case_id AND p.role = ?1
+         ORDER BY c.number",
+    )?
+    .query_map([Role::Closeup.as_str()], |row| {
+        Ok(ReviewedCase {
+            case: row.get(0)?,
+            verdict: row.get(1)?,
+            reason: row.get(2)?,
+            at: CaptureTime::from_nanos(row.get(3)?),
+            file: row.get(4)?,
+            note: row.get(5)?,
+        })
+    })?
+    .collect()
 }
 
 /// The latest `limit` cases, newest first.

@@ -63,6 +63,9 @@ pub struct Message {
     pub expiry_s: u32,
     /// MQTT 5 user properties.
     pub properties: Vec<(String, String)>,
+    /// What is kept on the box of the pictures that an event names, beside what it says of them: a
+    /// [`CropNote`](crate::evidence::CropNote) as JSON for each that has one. It is not sent.
+    pub notes: Vec<(Role, String)>,
 }
 
 /// A stored message that may be published now.

@@ -17,18 +17,18 @@ use crate::error::{Error, Result};
 
 /// What is added to a number of which it is not sure that it is the last one given out.
 const SKIP: i64 = 10_000;
-/// Tables that are taken over, in the order that their references ask for, with their key.
-const TABLES: [(&str, &str); 7] = [
-    ("counter", "name"),
-    ("core_state", "camera"),
-    ("outbox", "id"),
-    ("cases", "number"),
-    ("pictures", "file"),
-    ("command", "id"),
-    ("rejected", "case_id"),
+/// Tables that are taken over, in the order that their references ask for, with their key and the version of the file
+/// in which they came.
+const TABLES: [(&str, &str, usize); 8] = [
+    ("counter", "name", 1),
+    ("core_state", "camera", 1),
+    ("outbox", "id", 1),
+    ("cases", "number", 1),
+    ("pictures", "file", 1),
+    ("command", "id", 3),
+    ("rejected", "case_id", 4),
+    ("verdict", "case_id", 5),
 ];
-/// The version of the file in which the last of them came.
-const COMMANDS_SINCE: usize = 3;
 
 /// What had to be mended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,8 +112,7 @@ fn take_over(from: &Path, to: &Path, what: String) -> rusqlite::Result<Damage> {
     let steps = if version == 0 { schema::steps_to(usize::MAX) } else { schema::steps_to(version) };
     schema::migrate(&mut new, steps)?;
     let mut damage = Damage { moved_to: from.to_owned(), what, messages: 0, cameras: 0, incomplete: false };
-    let older = usize::from(steps.len() < COMMANDS_SINCE);
-    for (table, key) in TABLES.into_iter().take(TABLES.len() - older) {
+    for (table, key, _) in TABLES.into_iter().filter(|(.., since)| *since <= steps.len()) {
         let (rows, whole) = copy(&old, &mut new, table, key)?;
         damage.incomplete |= !whole;
         match table {
@@ -196,6 +195,7 @@ mod tests {
             content_type: String::new(),
             expiry_s: 60,
             properties: Vec::new(),
+            notes: Vec::new(),
         }
     }
 

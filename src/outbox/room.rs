@@ -107,6 +107,7 @@ mod tests {
             content_type: String::new(),
             expiry_s: 60,
             properties: Vec::new(),
+            notes: Vec::new(),
         }
     }
 

@@ -74,6 +74,16 @@ const MIGRATIONS: &[&str] = &[
     -- Cases that a reviewer has rejected: their pictures are kept for less long.
     CREATE TABLE rejected (case_id TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
 ",
+    "
+    ALTER TABLE pictures ADD COLUMN note TEXT;      -- JSON: what is where in it
+    -- What a reviewer said last of a listed case.
+    CREATE TABLE verdict (
+        case_id TEXT PRIMARY KEY REFERENCES cases (case_id) ON DELETE CASCADE,
+        verdict TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        at INTEGER NOT NULL         -- nanoseconds since 1970
+    ) WITHOUT ROWID;
+",
 ];
 
 /// Sets up the connection and brings the file to the newest version.

@@ -12,6 +12,7 @@ fn event(case: &str, text: &str) -> Message {
         content_type: "application/json".to_owned(),
         expiry_s: 60,
         properties: vec![("id".to_owned(), text.to_owned())],
+        notes: Vec::new(),
     }
 }
 

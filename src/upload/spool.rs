@@ -263,6 +263,7 @@ mod tests {
             view_height: None,
             captured: None,
             url: None,
+            part: None,
         }
     }
 

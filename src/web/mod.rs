@@ -3,6 +3,7 @@
 //!
 //! What may be seen is what the database lists: a file name that it does not know is not looked for on disk.
 
+mod learnt;
 mod page;
 mod server;
 

@@ -14,8 +14,8 @@ pub(super) const STYLE: &str = include_str!("style.css");
 /// The picture that stands for a case, best first.
 const BEST: [&str; 4] = ["overview", "closeup", "first", "after"];
 
-/// The page, cases in the order given; `about` is the line at its foot.
-pub(super) fn render(title: &str, about: &str, cases: &[CaseRecord]) -> String {
+/// The page, cases in the order given; below them stands `learnt`, which is HTML, and at its foot the line `about`.
+pub(super) fn render(title: &str, (learnt, about): (&str, &str), cases: &[CaseRecord]) -> String {
     let known: Vec<(&CaseRecord, CaseEvent)> =
         cases.iter().filter_map(|case| Some((case, serde_json::from_str(&case.event).ok()?))).collect();
     let open = known.iter().filter(|(_, event)| event.event_type != EventType::Cleared).count();
@@ -34,7 +34,8 @@ pub(super) fn render(title: &str, about: &str, cases: &[CaseRecord]) -> String {
     for (case, event) in &known {
         article(&mut html, case, event);
     }
-    let _ = writeln!(html, "</main><footer class=\"note\">{}</footer></body></html>", escaped(about));
+    let foot = escaped(about);
+    let _ = writeln!(html, "</main>{learnt}<footer class=\"note\">{foot}</footer></body></html>");
     html
 }
 
@@ -136,7 +137,7 @@ pub(super) fn json(cases: &[CaseRecord]) -> Value {
 }
 
 /// `text` as it may stand in HTML text and in a quoted attribute.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

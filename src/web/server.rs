@@ -11,7 +11,7 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use tokio::net::TcpListener;
 
-use super::page;
+use super::{learnt, page};
 use crate::error::{Error, Kind, Result};
 use crate::health::{CameraHealth, HealthBoard};
 use crate::metrics::Meter;
@@ -108,12 +108,18 @@ fn is_local(host: &str) -> bool {
 
 async fn list(State(site): State<Site>) -> Response {
     match cases(&site).await {
-        Ok(cases) => Html(page::render(&site.title, &site.foot(), &cases)).into_response(),
+        Ok(cases) => Html(page::render(&site.title, (&site.learnt(), &site.foot()), &cases)).into_response(),
         Err(e) => failed(&e),
     }
 }
 
 impl Site {
+    /// What the box has learnt from verdicts and what is quiet; empty where there is none of it.
+    fn learnt(&self) -> String {
+        let throttle = self.meter.as_ref().and_then(|meter| meter.throttle.as_ref());
+        throttle.map(|throttle| learnt::section(&throttle.borrow())).unwrap_or_default()
+    }
+
     /// What the box looks with, and how its cameras are doing.
     fn foot(&self) -> String {
         let mut foot = self.about.to_string();

@@ -101,6 +101,7 @@ fn a_broker_that_refuses_mqtt_5_gets_every_case_in_3_1_1_and_the_status_says_so(
             content_type: "image/jpeg".to_owned(),
             expiry_s: 60,
             properties: Vec::new(),
+            notes: Vec::new(),
         };
         box1.outbox.accept_with(&[], |_| Ok(vec![message])).unwrap();
         let closeup = everything.until(|message| message.topic.ends_with("/closeup")).pop().unwrap();

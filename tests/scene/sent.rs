@@ -81,6 +81,7 @@ fn pictures() -> Evidence {
         view_height: None,
         captured: None,
         url: None,
+        part: None,
     };
     Evidence::Taken {
         pictures: vec![picture(Role::Overview), picture(Role::Closeup)],

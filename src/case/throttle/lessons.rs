@@ -24,6 +24,10 @@ use super::place::{Place, Subject};
 use crate::case::CaseId;
 use crate::clock::CaptureTime;
 
+mod by_kind;
+
+pub use by_kind::{KindLessons, PlaceLessons};
+
 /// Shares of true cases that a place may have …
 const SHARES: [f64; 9] = [0.02, 0.08, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.97];
 /// … and how many of ten places are thought to have each before anything is known of a box: most are right nearly
@@ -160,6 +164,8 @@ pub struct LessonsStatus {
     pub even_scores: Vec<(String, String, f64)>,
     /// Places whose cases are held back.
     pub places: Vec<DoubtfulPlace>,
+    /// The same in full, by camera and kind.
+    pub kinds: Vec<KindLessons>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -419,18 +425,20 @@ impl Lessons {
 
     /// Each remembered case: its chance by what is known now, and what is thought of it with its verdict.
     fn chances(&self) -> Vec<(f64, f64)> {
-        let of = |sample: &Sample| {
-            let spot = self.spots.iter().find(|spot| spot.number == sample.spot)?;
-            let shares = spot.shares.or(self.places).unwrap_or(fresh());
-            let chance = chance(&shares, self.line(&spot.place).odds(f64::from(sample.score)));
-            let truth = match sample.right {
-                Some(true) => REVIEWER,
-                Some(false) => 1.0 - REVIEWER,
-                None => chance,
-            };
-            Some((chance, truth))
+        self.samples.iter().filter_map(|sample| self.judged(sample)).collect()
+    }
+
+    /// The chance that the case of `sample` is true by what is known of its place, and by its verdict too.
+    fn judged(&self, sample: &Sample) -> Option<(f64, f64)> {
+        let spot = self.spots.iter().find(|spot| spot.number == sample.spot)?;
+        let shares = spot.shares.or(self.places).unwrap_or(fresh());
+        let chance = chance(&shares, self.line(&spot.place).odds(f64::from(sample.score)));
+        let truth = match sample.right {
+            Some(true) => REVIEWER,
+            Some(false) => 1.0 - REVIEWER,
+            None => chance,
         };
-        self.samples.iter().filter_map(of).collect()
+        Some((chance, truth))
     }
 
     /// The lowest cut that gives the wanted precision, or the highest that the floor of recall allows.
@@ -484,6 +492,7 @@ impl Lessons {
                 .filter(|spot| self.is_doubtful(spot))
                 .map(|spot| self.doubtful(spot))
                 .collect(),
+            kinds: self.by_kind(),
         }
     }
 

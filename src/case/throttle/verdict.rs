@@ -20,8 +20,21 @@ pub enum Verdict {
     Unclear,
 }
 
-/// What a reviewer may add to a verdict. It changes nothing that the throttle does; it is kept with the verdict for
-/// those who learn from them.
+impl Verdict {
+    /// As messages spell it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Confirmed => "confirmed",
+            Self::Rejected => "rejected",
+            Self::Duplicate => "duplicate",
+            Self::Unclear => "unclear",
+        }
+    }
+}
+
+/// What a reviewer may add to a verdict. It is kept with the verdict and changes nothing of what that teaches: a case
+/// that is rejected as being of another kind was wrong for the kind that it was told as, and one that is confirmed as
+/// being of another was worth the walk. All reviewers count alike, whatever their role.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Remark {
     /// The kind that it is, where the box named a wrong one.

@@ -2,6 +2,7 @@
 
 pub mod camera;
 pub mod int8;
+mod lessons;
 pub mod scores;
 
 use clap::Subcommand;
@@ -30,7 +31,7 @@ pub enum Action {
     Camera(camera::Args),
     /// Quantise a model to INT8 and judge the result.
     Int8(int8::Args),
-    /// Fit what scores are worth, and recommend thresholds.
+    /// Fit what scores are worth, and recommend thresholds; or report what verdicts have taught a box.
     Scores(scores::Args),
 }
 

@@ -1,4 +1,5 @@
-//! `gridpatrol calibrate scores`: what a model's scores are worth on labelled pictures.
+//! `gridpatrol calibrate scores`: what a model's scores are worth on labelled pictures, and with `--report`, what
+//! verdicts have taught a box (`lessons`).
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Write as _};
@@ -23,26 +24,30 @@ use crate::source::{self, Next, PictureReader};
 /// makes use of them.
 const LEAST_SCORE: f32 = 0.05;
 
-/// Fit, per class, a map from raw score to probability, and recommend thresholds.
+/// Fit, per class, a map from raw score to probability, and recommend thresholds; or report what verdicts have taught.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   gridpatrol calibrate scores --labels labels.json --pictures photos --diagram reliability.png
   gridpatrol calibrate scores --labels tests/data/vtest_person_labels.json --input tests/media/vtest.mp4 \\
       --out calibration/campus.toml
+  gridpatrol calibrate scores --report --config edge.toml
 
 Then, in the configuration:  model.scores = \"calibration/campus.toml\"
 The map belongs to the weights that it was fitted on; another model refuses it. A class with too few
-detections, or whose map does not help on pictures that it has not seen, gets none, and that is said.")]
+detections, or whose map does not help on pictures that it has not seen, gets none, and that is said.
+
+--report says for each camera and kind what reviewers' verdicts have taught the box, what is held back for it and
+how to undo that. The box may be running; nothing of it is changed.")]
 pub struct Args {
     /// Folder of the model.
     #[arg(long, value_name = "DIR", default_value = "models/nanodet-g-416")]
     pub model: PathBuf,
     /// What is on the pictures: COCO JSON, a folder in YOLO form, or JSON of numbered frames.
-    #[arg(long, value_name = "PATH")]
-    pub labels: PathBuf,
+    #[arg(long, value_name = "PATH", required_unless_present = "report")]
+    pub labels: Option<PathBuf>,
     /// Folder of the labelled pictures.
-    #[arg(long, value_name = "DIR", conflicts_with = "input", required_unless_present = "input")]
+    #[arg(long, value_name = "DIR", conflicts_with = "input", required_unless_present_any = ["input", "report"])]
     pub pictures: Option<PathBuf>,
     /// The video whose frames are labelled by number.
     #[arg(long, value_name = "VIDEO")]
@@ -65,6 +70,12 @@ pub struct Args {
     /// Print the result as JSON.
     #[arg(long)]
     pub json: bool,
+    /// Report what verdicts have taught the box of --config instead.
+    #[arg(long, requires = "config", conflicts_with_all = ["labels", "pictures", "input", "out", "diagram"])]
+    pub report: bool,
+    /// The box's configuration, for --report.
+    #[arg(long, value_name = "FILE", requires = "report")]
+    pub config: Option<PathBuf>,
 }
 
 /// The examples of one class, picture by picture, and how many objects there were to find.
@@ -79,14 +90,20 @@ struct Class {
 /// # Errors
 /// When an argument, the labels, the model or a picture is at fault, or a file cannot be written.
 pub fn run(args: &Args) -> Result<()> {
+    if let (true, Some(config)) = (args.report, &args.config) {
+        return print(&super::lessons::run(config, args.json)?);
+    }
+    let Some(path) = &args.labels else {
+        return Err(Error::new(Kind::Usage, "--labels is missing"));
+    };
     for (name, value) in [("precision", args.precision), ("min-recall", args.min_recall)] {
         if !(0.0..=1.0).contains(&value) {
             return Err(Error::new(Kind::Usage, format!("--{name} {value}: expected 0 to 1")));
         }
     }
-    let labels = Labels::read(&args.labels)?;
+    let labels = Labels::read(path)?;
     let mut detector = OnnxDetector::open(&args.model, None, 1)?;
-    let classes = judge(args, &labels, &mut detector)?;
+    let classes = judge(args, (path, &labels), &mut detector)?;
     let wanted = Wanted { precision: args.precision, min_recall: args.min_recall };
     let (mut fitted, mut left_out) = (BTreeMap::new(), BTreeMap::new());
     for (label, class) in &classes {
@@ -105,7 +122,7 @@ pub fn run(args: &Args) -> Result<()> {
         model: FittedModel { name: identity.name.clone(), sha256: identity.sha256.clone() },
         sample: Sample {
             made: Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-            labels: args.labels.display().to_string(),
+            labels: path.display().to_string(),
             pictures: labels.pictures.len(),
             boxes: labels.boxes(),
             least_score: LEAST_SCORE,
@@ -123,12 +140,20 @@ pub fn run(args: &Args) -> Result<()> {
         draw(path, &classes, &fitted)?;
     }
     let text = if args.json { as_json(&file)? } else { as_text(args, &file) };
+    print(&text)
+}
+
+fn print(text: &str) -> Result<()> {
     writeln!(std::io::stdout().lock(), "{text}")
         .map_err(|e| Error::new(Kind::System, "cannot write to standard output").caused_by(e))
 }
 
 /// Runs the detector over every labelled picture and sorts its detections into right and wrong, by label.
-fn judge(args: &Args, labels: &Labels, detector: &mut OnnxDetector) -> Result<BTreeMap<String, Class>> {
+fn judge(
+    args: &Args,
+    (path, labels): (&Path, &Labels),
+    detector: &mut OnnxDetector,
+) -> Result<BTreeMap<String, Class>> {
     let vocabulary = detector.vocabulary().clone();
     let groups: Vec<&str> = labels.classes.iter().map(|name| CATALOG.group(name)).collect();
     let group_of = |label: Label| {
@@ -141,7 +166,7 @@ fn judge(args: &Args, labels: &Labels, detector: &mut OnnxDetector) -> Result<BT
             Kind::Usage,
             format!(
                 "the labels {}: the model {} knows none of their classes: {}",
-                args.labels.display(),
+                path.display(),
                 detector.identity().name,
                 labels.classes.join(", ")
             ),
@@ -157,7 +182,7 @@ fn judge(args: &Args, labels: &Labels, detector: &mut OnnxDetector) -> Result<BT
         }
     }
     let (mut detections, mut done) = (Vec::new(), 0);
-    let mut pictures = Pictures::open(args, labels)?;
+    let mut pictures = Pictures::open(args, (path, labels))?;
     let mut frame = Frame::default();
     while let Some(picture) = pictures.next(&mut frame)? {
         detector.detect(&frame, LEAST_SCORE, &mut detections)?;
@@ -197,9 +222,9 @@ enum Pictures<'a> {
 }
 
 impl<'a> Pictures<'a> {
-    fn open(args: &'a Args, labels: &'a Labels) -> Result<Self> {
+    fn open(args: &'a Args, (path, labels): (&Path, &'a Labels)) -> Result<Self> {
         let wrong = |what: &str, help: &str| {
-            Err(Error::new(Kind::Usage, format!("the labels {} {what}", args.labels.display())).help(help))
+            Err(Error::new(Kind::Usage, format!("the labels {} {what}", path.display())).help(help))
         };
         let numbered = labels.pictures.iter().filter(|p| matches!(p.picture, PictureName::Frame(_))).count();
         let left = labels.pictures.iter();
