@@ -322,9 +322,9 @@ impl Folder {
                 tracing::warn!("{} cannot be removed: {e}.", part.display());
             }
         }
-        if !keeps_pictures {
-            // Empty now, unless somebody else has put something there, which then stays.
-            let _ = std::fs::remove_dir(&self.path);
+        // Folders that are empty now, as after a demo that did not come to begin; others stay.
+        for empty in [self.path.join(PICTURES), self.path.clone()] {
+            let _ = std::fs::remove_dir(empty);
         }
     }
 }
