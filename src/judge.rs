@@ -169,7 +169,7 @@ impl Judge {
         }
         self.last_look = Some(look.at);
         if look.view != View::Clear {
-            self.rules.iter_mut().for_each(Rule::blind);
+            self.rules.iter_mut().for_each(|rule| rule.blind(look.at));
             return;
         }
         self.of_detection.clear();
@@ -378,13 +378,13 @@ impl Rule {
         }
     }
 
-    fn blind(&mut self) {
+    fn blind(&mut self, at: CaptureTime) {
         match &mut self.state {
-            RuleState::Dwell(dwell) => dwell.blind(),
+            RuleState::Dwell(dwell) => dwell.blind(at),
             RuleState::Count { count, .. } => count.blind(),
             RuleState::Presence(presence) => presence.blind(),
             RuleState::Loitering(loitering) => loitering.blind(),
-            RuleState::Cluster { cluster, .. } => cluster.blind(),
+            RuleState::Cluster { cluster, .. } => cluster.blind(at),
         }
     }
 

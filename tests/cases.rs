@@ -226,6 +226,19 @@ fn i1_a_camera_that_is_turned_away_and_knows_it_late_doubles_no_case() {
 }
 
 #[test]
+fn i1_a_camera_that_is_nudged_while_a_car_is_hidden_doubles_no_case() {
+    let cars = [car(0.2), car(0.35), car(0.6), car(0.8)];
+    let nudged = cars.map(|(name, b)| {
+        (name, BBox { x1: b.x1 + 0.009, y1: b.y1 - 0.012, x2: b.x2 + 0.009, y2: b.y2 - 0.012 })
+    });
+    let mut watch = Watch::new();
+    watch.see(65.0, &cars).see(5.0, &cars[2..]);
+    // A bus stands in front of two of them when the camera is nudged, after they were missed for five seconds.
+    watch.see(20.0, &[BUS, cars[2], cars[3]]).see(60.0, &[BUS, nudged[2], nudged[3]]).see(100.0, &nudged);
+    assert_eq!(watch.changes(), [Change::Opened; 4], "{:?}", watch.story());
+}
+
+#[test]
 fn i3_a_bus_that_is_missed_on_a_look_still_hides_what_is_behind_it() {
     let mut watch = Watch::new();
     watch.see(65.0, &[car(0.3)]);
@@ -287,6 +300,31 @@ fn i8_dwell_and_open_cases_survive_a_restart() {
     assert_eq!(story[0], (Change::Opened, 60.0));
     assert_eq!(watch.changes(), [Change::Opened, Change::Cleared]);
     assert_eq!(watch.happenings[0].case.id, watch.happenings[1].case.id);
+}
+
+#[test]
+fn i8_a_clock_step_changes_no_dwell() {
+    // An hour ahead in the middle of the dwell makes nobody stand for an hour: what is there counts anew.
+    let mut watch = Watch::new();
+    watch.see(30.0, &[car(0.3)]);
+    watch.seconds += 3600.0;
+    watch.see(59.8, &[car(0.3)]);
+    assert_eq!(watch.story(), []);
+    assert_eq!(watch.see(2.0, &[car(0.3)]).story(), [(Change::Opened, 3690.0)]);
+    // With a case open, it changes neither that case nor the time that its place must be empty.
+    watch.seconds += 3600.0;
+    watch.see(5.0, &[car(0.3)]).see(9.0, &[]);
+    watch.seconds += 3600.0;
+    watch.see(5.0, &[car(0.3)]).see(9.0, &[]);
+    assert_eq!(watch.changes(), [Change::Opened]);
+    assert_eq!(watch.see(12.0, &[]).changes(), [Change::Opened, Change::Cleared]);
+    // Half a minute back: until the clock shows again what it has shown there is nothing to go by, and the dwell goes
+    // on by the clock from there.
+    let mut watch = Watch::new();
+    watch.see(30.0, &[car(0.3)]);
+    watch.seconds -= 30.0;
+    assert_eq!(watch.see(59.8, &[car(0.3)]).story(), []);
+    assert_eq!(watch.see(2.0, &[car(0.3)]).story(), [(Change::Opened, 60.0)]);
 }
 
 #[test]

@@ -4,11 +4,13 @@
 pub mod catalog;
 mod lifecycle;
 pub(crate) mod occupancy;
+mod shift;
 mod slot;
 pub mod throttle;
 mod trial;
 
 pub use lifecycle::{Case, CaseId, Change, Happening, RuleIndex};
 pub(crate) use occupancy::LONGEST_STEP_S;
+pub(crate) use shift::{Sign, common};
 pub(crate) use slot::{Identity, Slot, same_foot};
 pub use throttle::Throttle;

@@ -32,6 +32,10 @@ pub(crate) const LONGEST_STEP_S: f64 = 5.0;
 /// Empty time is also held against the longest stretch in which the object was missed before it was found
 /// again, times this: what hid once for ten seconds is not gone after ten.
 const GAP_FACTOR: f64 = 2.0;
+/// A run of misses that is rarer than this is not explained by how often the object is missed …
+const RARE_MISSES: f32 = 0.05;
+/// … and no longer, in seconds, than this.
+const MOST_MISSES_S: f64 = 2.0;
 /// How much the empty looks must say before what is found next may be another object, in natural log-odds: 50 to 1.
 const DOUBT: f32 = 4.0;
 /// Misses beyond this say nothing more of it.
@@ -43,6 +47,10 @@ const DOUBT_S: f64 = 5.0;
 const USUAL_FACTOR: f64 = 5.0;
 /// Longest wait that the previous line can ask for, in seconds.
 const LONGEST_WAIT_S: f64 = 300.0;
+
+/// A camera that is turned away or covered says so within about five seconds: what was missed for no longer than this, in
+/// seconds, when it did was out of its view.
+const KNOWN_LATE_S: f64 = 8.0;
 
 /// So many looks without a hit …
 const WATCHED_LOOKS: u32 = 10;
@@ -89,6 +97,9 @@ pub(crate) struct Occupancy {
     #[serde(default)]
     bridged_s: f64,
     last_judged: Option<CaptureTime>,
+    /// Whether the view was unusable since the last hit.
+    #[serde(default)]
+    lost_view: bool,
 }
 
 impl Occupancy {
@@ -108,7 +119,13 @@ impl Occupancy {
             longest_empty_s: 0.0,
             bridged_s: 0.0,
             last_judged: Some(at),
+            lost_view: false,
         }
+    }
+
+    /// Whether the view was unusable since the last hit: it may have shifted meanwhile.
+    pub(crate) fn lost_view(&self) -> bool {
+        self.lost_view
     }
 
     /// The chance that the object is detected on a look at it, from its own history; 2 in 3 to begin with.
@@ -129,6 +146,7 @@ impl Occupancy {
         self.misses = 0;
         self.unproven = 0;
         self.empty_s = 0.0;
+        self.lost_view = false;
         self.hits += 1;
         self.looks += 1;
         self.last_seen = at;
@@ -163,6 +181,16 @@ impl Occupancy {
         self.last_judged = None;
     }
 
+    /// The view has turned out to be unusable at `at`: what was missed shortly before says nothing either.
+    pub(crate) fn forgive(&mut self, at: CaptureTime) {
+        if at.seconds_since(self.last_seen) <= KNOWN_LATE_S {
+            self.unproven = self.misses;
+            self.empty_s = 0.0;
+        }
+        self.lost_view = true;
+        self.blind();
+    }
+
     /// Whether the place, found occupied at `at`, was seen empty before in a way that another object may have
     /// taken it.
     pub(crate) fn is_doubted(&self, at: CaptureTime) -> bool {
@@ -178,6 +206,11 @@ impl Occupancy {
             ((missed + before) / (self.looked + 3.0 + before) / (1.0 - FALSE_ALARM)).min(1.0).ln()
         };
         -(0..(self.misses - self.unproven).min(MOST_COUNTED)).map(surprise).sum::<f32>()
+    }
+
+    /// For how long the place was seen empty until `at`, in seconds, with the steps from the last hit and to `at`.
+    pub(crate) fn seen_empty_s(&self, at: CaptureTime) -> f64 {
+        (self.empty_s + LONGEST_STEP_S).min(at.seconds_since(self.last_seen))
     }
 
     /// Whether the place was looked at so often since the last hit that what leaves it or comes would have been seen on
@@ -243,7 +276,14 @@ impl Occupancy {
     /// Whether it was seen empty for `clear_s` beyond doubt, by this object's own standard.
     pub(crate) fn is_empty(&self, clear_s: f64) -> bool {
         let wait_s = (self.longest_empty_s * GAP_FACTOR).min(LONGEST_WAIT_S).max(clear_s);
-        self.is_vacant(wait_s)
+        self.is_vacant(wait_s + self.own_misses_s())
+    }
+
+    /// How long the object may have been missed at either end of something that hid it, in seconds.
+    fn own_misses_s(&self) -> f64 {
+        let looks = RARE_MISSES.ln() / (1.0 - self.detection_rate()).ln();
+        let step_s = self.empty_s / f64::from(self.misses.max(2) - 1);
+        (f64::from(looks - 1.0).max(0.0) * step_s).min(MOST_MISSES_S)
     }
 
     /// Whether it was seen empty for `clear_s` beyond doubt, however long it was empty before: for what others than

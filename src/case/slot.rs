@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::lifecycle::Case;
 use super::occupancy::Occupancy;
+use super::shift::{self, Lately, Sign};
 use super::trial::{Gap, Spread, Trial, Verdict};
 use crate::clock::CaptureTime;
 use crate::detect::{BBox, Detection};
@@ -19,6 +20,11 @@ const SAME_FOOT: f32 = 0.15;
 /// The least mean score of its sightings with which a place opens a case, as a share of the rule's score. What is
 /// half hidden on a dark street has scores about the rule's own; what is not there at all has clearly lower ones.
 const CONVINCING: f32 = 0.9;
+/// What has been in its place for so long, in seconds, tells if the view shifts: what has just come may still be moving.
+const SETTLED_S: f64 = 10.0;
+/// Something on its way out and something on its way in are at least so many seconds apart: a car is seen on either for
+/// two or three.
+const APART_S: f64 = 6.0;
 
 /// One place and what is known about it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,9 +45,14 @@ pub(crate) struct Slot {
     pub(crate) case: Option<Case>,
     /// When something was last seen on its way out of this place or into it.
     pub(crate) manoeuvre: Option<CaptureTime>,
+    /// When something was first seen so since the last sighting.
+    #[serde(default)]
+    pub(crate) departure: Option<CaptureTime>,
     #[serde(default)]
     standing: Standing,
     spread: Spread,
+    #[serde(default)]
+    lately: Lately,
     trial: Option<Trial>,
 }
 
@@ -89,8 +100,10 @@ impl Slot {
             last_whole: at,
             case: None,
             manoeuvre: None,
+            departure: None,
             standing: Standing::default(),
             spread: Spread::new(),
+            lately: Lately::default(),
             trial: None,
         }
     }
@@ -101,14 +114,24 @@ impl Slot {
         let emptiness = self.occupancy.emptiness();
         let gap = Gap {
             stood_s: self.occupancy.dwell_s(),
-            lasted_s: at.seconds_since(self.occupancy.last_seen),
+            lasted_s: if self.case.is_some() {
+                // As long as nothing could be seen, an open case stands.
+                self.occupancy.seen_empty_s(at)
+            } else {
+                at.seconds_since(self.occupancy.last_seen)
+            },
             emptiness,
             left: self.manoeuvre.is_some_and(|when| when >= self.occupancy.last_seen),
+            came: self.departure.zip(self.manoeuvre).is_some_and(|(left, came)| {
+                left >= self.occupancy.last_seen && came.seconds_since(left) >= APART_S
+            }),
             watched: self.occupancy.was_watched(at),
+            nudged: self.occupancy.lost_view(),
         };
         let trial = Trial::new(at, gap);
         if self.trial.as_ref().is_none_or(|running| running.odds() < trial.odds()) {
             self.trial = Some(trial);
+            self.lately = Lately::default();
         }
     }
 
@@ -121,6 +144,26 @@ impl Slot {
     /// taken for one passes the score now and then and stays below it as a rule.
     pub(crate) fn is_convincing(&self, score: f32) -> bool {
         self.standing.mean >= CONVINCING * score
+    }
+
+    /// All of it was seen in `seen`, with a gap before it if it was `lost`.
+    pub(crate) fn notice(&mut self, seen: &BBox, lost: bool) {
+        if lost {
+            self.lately = Lately::default();
+        }
+        self.lately.hear(seen);
+    }
+
+    /// What its latest boxes say of the view; `None` for what came only a moment ago.
+    pub(crate) fn sign(&self) -> Option<Sign> {
+        let (boxes, variance) = self.spread.known();
+        let settled = self.occupancy.dwell_s() >= SETTLED_S;
+        settled.then(|| self.lately.sign(&self.anchor, boxes, variance, self.trial.is_some()))?
+    }
+
+    /// The view has shifted by `by`.
+    pub(crate) fn shift(&mut self, by: (f32, f32)) {
+        shift::follow(&mut self.anchor, &mut self.lately, by);
     }
 
     /// Takes those edges of a view that are `shown` into the anchor, or into the trial of what stands here.
@@ -157,6 +200,7 @@ impl Slot {
     pub(crate) fn uncover(&mut self, seen: &BBox) {
         self.anchor = *seen;
         self.spread = Spread::new();
+        self.lately = Lately::default();
         self.trial = None;
     }
 
@@ -164,6 +208,7 @@ impl Slot {
     pub(crate) fn complete(&mut self, whole: Self) {
         self.anchor = whole.anchor;
         self.spread = whole.spread;
+        self.lately = whole.lately;
         self.standing = whole.standing;
         self.trial = None;
         self.last_whole = self.last_whole.max(whole.last_whole);

@@ -48,6 +48,8 @@ const GLARE_S: f64 = 900.0;
 /// What it says if something was seen on its way out of the place or into it, in natural log-odds: 20 to 1. An
 /// estimate, not a measurement.
 const MANOEUVRE: f32 = 3.0;
+/// What it says more if one was seen on its way out and one, later, on its way in.
+const SECOND: f32 = 2.0;
 /// What it says against another object if nothing was seen to leave or to come although the place was watched closely:
 /// the same, since a car takes seconds for it.
 const UNSEEN_MANOEUVRE: f32 = 3.0;
@@ -61,6 +63,8 @@ const LEAST_ASTRAY: f32 = 0.1;
 const OTHER_SPREAD: f32 = 0.10;
 /// How far the mean box of one object shifts by itself, with light, shade and focus, as a deviation in box sizes.
 const DRIFT: f32 = 0.015;
+/// The same where the view was unusable before: a camera that was turned away and put back shows things elsewhere.
+const NUDGE: f32 = 0.05;
 
 /// The position of an object's edges and how steadily a detector puts them there.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -86,6 +90,11 @@ impl Spread {
     /// Of a single box.
     pub(crate) fn new() -> Self {
         Self { boxes: 1, variance: [Self::ASSUMED * Self::ASSUMED; 4] }
+    }
+
+    /// How many boxes are in the mean, and the variance of each edge about it, in box sizes.
+    pub(crate) fn known(&self) -> (u32, &[f32; 4]) {
+        (self.boxes, &self.variance)
     }
 
     /// Takes those edges of `seen` that are `shown` into `mean`, of which this is the spread.
@@ -122,13 +131,13 @@ impl Spread {
     /// of the one whose mean box is `mean`, as a natural logarithm. For each edge two normal densities of zero mean
     /// are compared: for one object with the variance of a difference of two means, for two objects with that of
     /// [`OTHER_SPREAD`] on top.
-    fn unlike(&self, mean: &BBox, middles: [(f32, usize); 4]) -> f32 {
+    fn unlike(&self, mean: &BBox, middles: [(f32, usize); 4], drift: f32) -> f32 {
         let edge = |((off, boxes), variance): ((f32, usize), &f32)| {
             if boxes == 0 {
                 return 0.0;
             }
             let share = 1.0 / self.boxes as f32 + TRIMMED_LOSS / boxes as f32;
-            let same = variance.max(Self::LEAST * Self::LEAST) * share + DRIFT * DRIFT;
+            let same = variance.max(Self::LEAST * Self::LEAST) * share + drift * drift;
             let other = same + OTHER_SPREAD * OTHER_SPREAD;
             0.5 * (off * off * (1.0 / same - 1.0 / other) - (other / same).ln())
         };
@@ -164,8 +173,12 @@ pub(crate) struct Gap {
     pub(crate) emptiness: f32,
     /// Whether something was seen on its way out or in meanwhile …
     pub(crate) left: bool,
+    /// Whether that was so twice, at either end of it.
+    pub(crate) came: bool,
     /// … and whether it would have been.
     pub(crate) watched: bool,
+    /// Whether the view was unusable meanwhile and may have shifted.
+    pub(crate) nudged: bool,
 }
 
 /// Something found where nothing was found for a while.
@@ -175,6 +188,8 @@ pub(crate) struct Trial {
     pub(crate) since: CaptureTime,
     /// Log-odds that it is another object, before any of its boxes.
     odds: f32,
+    #[serde(default)]
+    nudged: bool,
     boxes: [BBox; MOST],
     shown: [[bool; 4]; MOST],
     len: usize,
@@ -183,16 +198,17 @@ pub(crate) struct Trial {
 impl Trial {
     /// Of something found at `since` after `gap`.
     pub(crate) fn new(since: CaptureTime, gap: Gap) -> Self {
-        let Gap { stood_s, lasted_s: gap_s, emptiness, left, watched } = gap;
+        let Gap { stood_s, lasted_s: gap_s, emptiness, left, came, watched, nudged } = gap;
         let most = MOST_EMPTINESS + (gap_s / GLARE_S).max(1.0).ln() as f32;
         let turnover = (gap_s.max(1.0) / TURNOVER_S.max(stood_s)).ln() as f32;
         let odds = turnover.min(0.0) + (EMPTY_WORTH * emptiness).min(most);
         let odds = match (left, watched) {
+            (true, _) if came => odds + MANOEUVRE + SECOND,
             (true, _) => odds + MANOEUVRE,
             (false, true) => odds - UNSEEN_MANOEUVRE,
             (false, false) => odds,
         };
-        Self { since, odds, boxes: [BBox::default(); MOST], shown: [[false; 4]; MOST], len: 0 }
+        Self { since, odds, nudged, boxes: [BBox::default(); MOST], shown: [[false; 4]; MOST], len: 0 }
     }
 
     /// Sightings so far.
@@ -226,7 +242,7 @@ impl Trial {
             return None;
         }
         let middles = self.middles();
-        let mut odds = self.odds + spread.unlike(mean, middles);
+        let mut odds = self.odds + spread.unlike(mean, middles, if self.nudged { NUDGE } else { DRIFT });
         if spread.is_astray(&self.settled(mean), &self.boxes[0], self.shown[0]) {
             odds += MANOEUVRE;
         }
@@ -293,7 +309,15 @@ mod tests {
     }
 
     fn gap(emptiness: f32) -> Gap {
-        Gap { stood_s: 60.0, lasted_s: 15.0, emptiness, left: false, watched: false }
+        Gap {
+            stood_s: 60.0,
+            lasted_s: 15.0,
+            emptiness,
+            left: false,
+            came: false,
+            watched: false,
+            nudged: false,
+        }
     }
 
     /// The verdict on a car that stands `by` aside, after emptiness worth `emptiness`.

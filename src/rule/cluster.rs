@@ -76,8 +76,8 @@ impl Cluster {
     }
 
     /// A look on which nothing could be judged.
-    pub(crate) fn blind(&mut self) {
-        self.places.blind();
+    pub(crate) fn blind(&mut self, at: CaptureTime) {
+        self.places.blind(at);
     }
 
     /// Gives all objects their label and group by `renumber`, and forgets those that have none any more.

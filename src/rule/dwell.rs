@@ -4,6 +4,8 @@
 //! - Objects are matched to slots by position and class group, before and regardless of track numbers.
 //! - A place that is hidden, or lies behind something that is hidden or missed itself, is not judged.
 //! - When all places are lost at one moment, it is the view that has changed: nothing is judged until some seconds later.
+//! - When all that stands is seen aside by the same way, it is the view that has shifted, and every place with it.
+//! - What was missed just before the view turned out to be unusable was not seen empty.
 //! - One slot has at most one open case; a case clears only when its slot was seen empty for the clear time, or
 //!   when another object was found in a place that was seen empty.
 //! - After a clear the slot is gone, so the next object in that place is a new case.
@@ -12,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::scene::{Scene, Terms, WEAK, happening};
 use crate::case::occupancy::Hit;
-use crate::case::{Case, Change, Happening, Identity, Slot, same_foot};
+use crate::case::{Case, Change, Happening, Identity, Sign, Slot, common, same_foot};
 use crate::clock::CaptureTime;
 use crate::detect::{BBox, Detection};
 use crate::track::Assignment;
@@ -35,6 +37,8 @@ const BLIND_TRIAL_S: f64 = 10.0;
 const BESIDE_BEHIND: f32 = 0.15;
 /// … and how much nearer than its place an object stands on its way out or in, in heights.
 const BESIDE_IN_FRONT: f32 = 0.75;
+/// What was not seen for so long, in seconds, does not say if the view has just shifted.
+const GAP_S: f64 = 3.0;
 /// IoU with a slot already found on this look from which a further detection is the same object again.
 const AGAIN: f32 = 0.5;
 /// A place without a case is forgotten after this much empty time, in seconds, if its clear time is longer.
@@ -69,6 +73,10 @@ struct Scratch {
     placed: Vec<bool>,
     /// Whether each slot was found occupied on this look.
     found: Vec<bool>,
+    /// Slots that were found whole: number, box and which of its edges show.
+    views: Vec<(usize, BBox, [bool; 4])>,
+    /// What they say of the view.
+    signs: Vec<Sign>,
 }
 
 impl Dwell {
@@ -90,15 +98,15 @@ impl Dwell {
         self.slots.is_empty()
     }
 
-    /// A look on which nothing could be judged.
-    pub(crate) fn blind(&mut self) {
-        self.slots.iter_mut().for_each(|slot| slot.occupancy.blind());
+    /// A look at `at` on which nothing could be judged.
+    pub(crate) fn blind(&mut self, at: CaptureTime) {
+        self.slots.iter_mut().for_each(|slot| slot.occupancy.forgive(at));
     }
 
     /// Matches whole objects to slots. Where another object turns out to have taken the place of one with a
     /// case, that case clears.
     fn place_standing(&mut self, scene: &Scene<'_>, terms: &Terms, out: &mut Vec<Happening>) {
-        let Scratch { assignment, standing, placed, found } = &mut self.scratch;
+        let Scratch { assignment, standing, placed, found, views, signs } = &mut self.scratch;
         standing.clear();
         standing.extend(scene.detections.iter().enumerate().filter_map(|(index, detection)| {
             let stands = terms.is_about(detection.label)
@@ -120,10 +128,12 @@ impl Dwell {
                 }
             }
         }
+        views.clear();
         for &(row, column) in assignment.solve() {
             let detection = scene.detections[standing[column]];
             let slot = &mut self.slots[row];
             doubt(slot, scene.at);
+            let lost = scene.at.seconds_since(slot.occupancy.last_seen) > GAP_S.max(3.0 * scene.usual_step_s);
             let seen = &detection.bbox;
             if seen.iou(&slot.anchor) >= WHOLE || scene.is_settled_in_front(&slot.anchor, slot.group) {
                 slot.last_whole = scene.at;
@@ -133,7 +143,22 @@ impl Dwell {
             slot.latest = detection;
             placed[column] = true;
             found[row] = true;
-            if let Identity::Other(since) = slot.settle(&detection.bbox, shown, terms.dwell_s) {
+            if shown == [true; 4] {
+                slot.notice(&detection.bbox, lost);
+            }
+            views.push((row, detection.bbox, shown));
+        }
+        signs.clear();
+        let lately = |slot: &&Slot| {
+            scene.at.seconds_since(slot.occupancy.last_seen) <= GAP_S.max(3.0 * scene.usual_step_s)
+        };
+        signs.extend(self.slots.iter().filter(lately).filter_map(Slot::sign));
+        if let Some(by) = common(signs) {
+            self.slots.iter_mut().for_each(|slot| slot.shift(by));
+        }
+        for (row, seen, shown) in views.drain(..) {
+            let slot = &mut self.slots[row];
+            if let Identity::Other(since) = slot.settle(&seen, shown, terms.dwell_s) {
                 out.extend(slot.case.iter().map(|case| happening(Change::Cleared, scene.at, case)));
                 slot.hand_over(self.next_serial, scene.at, since);
                 self.next_serial += 1;
@@ -207,6 +232,9 @@ impl Dwell {
                     && !has_place(index)
             };
             if !found && scene.detections.iter().enumerate().any(leaves_or_comes) {
+                if slot.departure.is_none_or(|when| when < slot.occupancy.last_seen) {
+                    slot.departure = Some(scene.at);
+                }
                 slot.manoeuvre = Some(scene.at);
             }
         }
@@ -243,11 +271,13 @@ impl Dwell {
             if found {
                 continue;
             }
-            if jolted || scene.hides(&slot.anchor, slot.group, slot.last_whole) {
+            let partly = scene.hides(&slot.anchor, slot.group, slot.last_whole);
+            // What was found beside its neighbour, if only in part, is not hidden by it.
+            if jolted || (partly && scene.hides_all(&slot.anchor, slot.group, slot.occupancy.last_seen)) {
                 slot.occupancy.blind();
             } else {
                 slot.occupancy.miss(scene.at, scene.longest_step_s);
-                if !proven {
+                if !proven || partly {
                     slot.occupancy.discount();
                 }
             }
@@ -394,7 +424,9 @@ fn doubt(slot: &mut Slot, at: CaptureTime) {
 /// `slot` was found occupied at `at` by a detection with `score`; `surely` unless that may be of something else.
 fn sight(slot: &mut Slot, at: CaptureTime, terms: &Terms, score: f32, surely: bool) {
     let unseen_s = at.seconds_since(slot.occupancy.last_seen);
-    if slot.case.is_none() && unseen_s > terms.longest_blind_s() {
+    // What was seen for a moment before the view was lost may have been seen by a camera already turned away.
+    let fleeting = slot.occupancy.lost_view() && slot.occupancy.hits < 3;
+    if slot.case.is_none() && (fleeting || unseen_s > terms.longest_blind_s()) {
         slot.occupancy.restart(at);
         return;
     }

@@ -13,6 +13,8 @@ const HIDDEN: f32 = 0.25;
 /// The same for something that already stood there while the object was still seen whole: it evidently hides
 /// less than it seems to.
 const HIDDEN_BY_NEIGHBOUR: f32 = 0.6;
+/// The same for something that already stood there while a part of the object was found.
+const HIDDEN_IN_PART: f32 = 0.45;
 /// A neighbour is one that rested for so many seconds before the object was last seen whole.
 const NEIGHBOUR_S: f64 = 3.0;
 /// How much higher in the picture than a place something may stand and still be in front of it, in heights of
@@ -86,6 +88,21 @@ impl Scene<'_> {
     /// bus that the detector loses for one look would make everything behind it look gone.
     pub(crate) fn hides(&self, anchor: &BBox, group: u16, last_whole: CaptureTime) -> bool {
         self.is_hidden(anchor, group, last_whole, |_| true)
+    }
+
+    /// The same for a place in which something was found at `last_seen`, be it in part: what stood in front then evidently
+    /// does not hide it from the detector.
+    pub(crate) fn hides_all(&self, anchor: &BBox, group: u16, last_seen: CaptureTime) -> bool {
+        let mut hidden = 0.0;
+        for (track, cover) in self.in_front(anchor, group) {
+            let covered = anchor.covered_by(&cover);
+            if covered >= HIDDEN && !was_beside(track, last_seen) && !self.has_passed(track) {
+                return true;
+            }
+            // Two that cover a part each leave less than one does.
+            hidden += covered;
+        }
+        hidden >= HIDDEN_IN_PART
     }
 
     /// The same, hidden by something of another class group. In a crowd whoever stands where another was is as likely
