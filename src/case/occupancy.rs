@@ -97,7 +97,7 @@ pub(crate) struct Occupancy {
     #[serde(default)]
     bridged_s: f64,
     last_judged: Option<CaptureTime>,
-    /// Whether the view was unusable since the last hit.
+    /// Whether the view turned out to be unusable shortly after the last hit.
     #[serde(default)]
     lost_view: bool,
 }
@@ -186,8 +186,8 @@ impl Occupancy {
         if at.seconds_since(self.last_seen) <= KNOWN_LATE_S {
             self.unproven = self.misses;
             self.empty_s = 0.0;
+            self.lost_view = true;
         }
-        self.lost_view = true;
         self.blind();
     }
 
