@@ -86,6 +86,7 @@ mod tests {
             sha256: String::new(),
             width: 200,
             height: 100,
+            view_height: None,
             captured: None,
             url: None,
             part: Some(part),
