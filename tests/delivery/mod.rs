@@ -152,7 +152,17 @@ fn picture(role: Role) -> Picture {
     let jpeg = format!("\u{0}JPEG of the {}", role.as_str()).into_bytes();
     let sha256 = Sha256::digest(&jpeg).iter().map(|byte| format!("{byte:02x}")).collect();
     let view_height = Some(552);
-    Picture { role, jpeg, sha256, width: 768, height: 600, view_height, captured: None, url: None, part: None }
+    Picture {
+        role,
+        jpeg,
+        sha256,
+        width: 768,
+        height: 600,
+        view_height,
+        captured: None,
+        url: None,
+        part: None,
+    }
 }
 
 fn taken(roles: &[Role]) -> Evidence {
