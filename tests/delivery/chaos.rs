@@ -12,6 +12,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use gridpatrol::outbox::Snapshot;
+
 use super::*;
 use crate::support::mosquitto::Subscriber;
 
@@ -449,14 +451,23 @@ fn settle(count: &mut Count, subscriber: &Subscriber, folder: &Path) -> usize {
         let log = lines(&folder.join("log"));
         assert!(
             began.elapsed() < SETTLING,
-            "accepted {}, delivered {}, LOST {}: {:?}\n{}",
+            "accepted {}, delivered {}, LOST {}, in the box's database {}: {:?}\n{}",
             accepted.len(),
             count.events.len(),
             missing.len(),
+            waiting(&folder.join("disk")),
             &missing[..missing.len().min(5)],
             log[log.len().saturating_sub(20)..].join("\n")
         );
         std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// What still waits in the database in `disk`, which tells what the box did not get rid of from what the broker lost.
+fn waiting(disk: &Path) -> String {
+    match Snapshot::take(disk).and_then(|snapshot| snapshot.outbox.backlog()) {
+        Ok(backlog) => backlog.total().to_string(),
+        Err(e) => e.to_string(),
     }
 }
 
