@@ -6,6 +6,9 @@
 //! - One that comes again is not carried out again; it is told what came of it.
 //! - What was not understood, not allowed or too late is not carried out, is answered with a code and logged. The log
 //!   holds no part of a payload that was not checked.
+//! - A broker that hands over more than it was told it may, as mosquitto 2.0.11 does when it resumes the session of a
+//!   client that was cut off, is not fallen out with, as the same would come again with every connection and no case
+//!   would leave: commands wait their turn, and those for which there is no room are told that the box is busy.
 //! - Answers go nowhere but to the box's own `cmd/{verb}/ack` and below it: a command cannot make the box speak where
 //!   the sender may not.
 
@@ -28,6 +31,9 @@ use crate::text_file;
 
 /// Commands that the broker may hand over before the first is acknowledged.
 pub(super) const AT_A_TIME: u16 = 8;
+/// Commands that wait while so many are being carried out, of a broker that hands over more than it may; with
+/// [`MAX_PACKET`] they take up 16 MiB at most.
+const MOST_WAITING: usize = 256;
 /// Largest packet that the broker may hand over; what is larger, it drops. More than a command may have, so that one
 /// that is a little too large is told so.
 pub(super) const MAX_PACKET: u32 = 64 * 1024;
@@ -84,6 +90,9 @@ pub(super) struct Orders {
     finished: mpsc::UnboundedSender<Finished>,
     under_way: Arc<Mutex<BTreeSet<String>>>,
     words: VecDeque<Word>,
+    /// Handed over and not looked at yet.
+    waiting: VecDeque<Publish>,
+    /// Looked at and not answered yet.
     open: usize,
 }
 
@@ -120,20 +129,38 @@ impl Orders {
             finished,
             under_way: Arc::default(),
             words: VecDeque::new(),
+            waiting: VecDeque::new(),
             open: 0,
         };
         Ok((orders, receiver))
     }
 
     /// Takes in a command; what comes of it goes through the receiver of [`Orders::new`].
-    ///
-    /// # Errors
-    /// [`Kind::Broker`] when the broker hands over more at a time than it was told it may.
-    pub(super) fn take(&mut self, publish: Publish) -> Result<()> {
-        self.open += 1;
-        if self.open > 2 * usize::from(AT_A_TIME) {
-            return Err(Error::new(Kind::Broker, "the broker hands over more commands than it was allowed"));
+    pub(super) fn take(&mut self, publish: Publish) {
+        if self.open < usize::from(AT_A_TIME) {
+            self.look_at(publish);
+        } else if self.waiting.len() < MOST_WAITING {
+            self.waiting.push_back(publish);
+        } else {
+            self.turn_away(publish);
         }
+    }
+
+    /// Answers a command for which there is no room, and keeps no more of it than its acknowledgement takes.
+    fn turn_away(&mut self, mut publish: Publish) {
+        let topic = String::from_utf8_lossy(&publish.topic).into_owned();
+        let verb = Verb::parse(topic.rsplit('/').next().unwrap_or_default());
+        let (Ok(reply) | Err(reply)) = self.reply(verb, publish.properties.as_ref());
+        (publish.payload, publish.properties) = (bytes::Bytes::new(), None);
+        let what = "too many commands came at once; send it again later";
+        let outcome = Err(Refused::new(Code::Busy, what));
+        self.open += 1;
+        self.finish(Finished { publish, reply, id: None, verb, outcome, earlier: None });
+    }
+
+    /// Reads a command and has it carried out, or refuses it.
+    fn look_at(&mut self, publish: Publish) {
+        self.open += 1;
         let topic = String::from_utf8_lossy(&publish.topic).into_owned();
         let word = topic.rsplit('/').next().unwrap_or_default();
         let verb = Verb::parse(word);
@@ -162,7 +189,6 @@ impl Orders {
             }
             Err(refused) => self.finish(Finished { outcome: Err(refused), ..finished }),
         }
-        Ok(())
     }
 
     /// Where the answer goes; `Err` with the usual place when another was asked for that is not allowed.
@@ -246,7 +272,15 @@ impl Orders {
                     continue;
                 }
             }
-            self.open -= usize::from(word.settles.is_some());
+            if word.settles.is_some() {
+                self.open -= 1;
+                // What is read only to be refused is answered at once and makes room again.
+                while self.open < usize::from(AT_A_TIME)
+                    && let Some(next) = self.waiting.pop_front()
+                {
+                    self.look_at(next);
+                }
+            }
             return Some(word);
         }
     }

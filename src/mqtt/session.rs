@@ -5,31 +5,28 @@
 //! connection and drops them when the broker has forgotten the session; with a fresh client nothing is kept
 //! there, and the outbox, which has every row that was not acknowledged, offers them again in its own order.
 
+mod listen;
+mod speak;
+
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rumqttc::Outgoing;
-use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::{
-    ConnAck, Packet, PubAck, PubAckReason, Publish, PublishProperties, SubAck, SubscribeReasonCode,
-};
-use rumqttc::v5::{ConnectionError, Event};
+use rumqttc::v5::mqttbytes::v5::Publish;
 use tokio::sync::{mpsc, watch};
 
-use super::command::Verb;
-use super::context::{Context, Tuning};
+use self::speak::status;
+use super::context::Context;
 use super::link::{self, Client, Dialect, Version};
 use super::orders::{self, Finished, Orders};
-use super::publisher::{Cargo, Publisher, Settled};
-use super::status::{HeldBackStatus, OutboxRef, State, Status, UploadRef};
+use super::publisher::{Publisher, Settled};
+use super::status::{State, Status};
 use super::{Health, contract, topic};
 use crate::case::throttle::ThrottleStatus;
 use crate::error::{Error, Kind, Result};
-use crate::outbox::{Backlog, Fate, Offer, Outbox, Refusal, RowId};
-use crate::upload::Count;
+use crate::outbox::Outbox;
 
 /// How long a broker may take to acknowledge a subscription.
 const SUBSCRIBE_PATIENCE: Duration = Duration::from_secs(10);
@@ -272,7 +269,7 @@ async fn connection(
                 c.settle(news.settled).await?;
                 for command in news.commands {
                     if let Some(orders) = &mut c.orders {
-                        orders.take(command)?;
+                        orders.take(command);
                     }
                 }
             }
@@ -307,385 +304,9 @@ async fn connection(
     }
 }
 
-impl Connection<'_> {
-    /// Takes in one event of the client library; acknowledgements are added to `settled`.
-    fn note(
-        &mut self,
-        event: Option<Result<Event, ConnectionError>>,
-        news: &mut News,
-        last_trouble: &mut String,
-    ) -> Result<()> {
-        match event {
-            Some(Ok(Event::Incoming(Packet::ConnAck(ConnAck { properties, .. })))) => {
-                let limits = properties.as_ref();
-                self.publisher.connected(limits.and_then(|p| p.receive_max));
-                self.max_packet =
-                    limits.and_then(|p| p.max_packet_size).map_or(usize::MAX, |max| max as usize);
-                self.connected = true;
-                if self.orders.is_some() {
-                    let filter = topic::commands(&self.context.plan);
-                    self.client.try_subscribe(filter, QoS::AtLeastOnce).map_err(lost)?;
-                    self.hears = Hears::Asked(Instant::now() + SUBSCRIBE_PATIENCE);
-                }
-                last_trouble.clear();
-                let broker = &self.context.plan.broker;
-                match self.dialect.version() {
-                    Version::V5 => {
-                        tracing::info!(host = %broker.host, port = broker.port, "Connected to the broker.");
-                    }
-                    Version::V3 => tracing::warn!(
-                        host = %broker.host, port = broker.port,
-                        "Connected to the broker in MQTT 3.1.1: it cannot say that nobody took a case or that it \
-                         refuses one, messages have no properties, and commands do not wait for a box that is away."
-                    ),
-                }
-                if self.orders.is_none() && broker.command_key.is_some() && !broker.commands.is_empty() {
-                    tracing::warn!(
-                        "No commands are taken: in MQTT 3.1.1 they cannot be signed (mqtt.command_key_file)."
-                    );
-                }
-            }
-            // Metrics go out with QoS 0, which has no packet id: nothing is to be matched.
-            Some(Ok(Event::Outgoing(Outgoing::Publish(0)))) => {}
-            Some(Ok(Event::Outgoing(Outgoing::Publish(packet)))) => {
-                self.publisher.sent(packet);
-            }
-            Some(Ok(Event::Incoming(Packet::PubAck(PubAck { pkid, reason, .. })))) => {
-                news.settled.push(self.publisher.acknowledged(pkid, reason));
-            }
-            Some(Ok(Event::Incoming(Packet::SubAck(SubAck { return_codes, .. })))) => {
-                let granted = |code: &SubscribeReasonCode| matches!(code, SubscribeReasonCode::Success(_));
-                self.hears = if return_codes.iter().all(granted) { Hears::Commands } else { Hears::Nothing };
-                if self.hears == Hears::Nothing {
-                    tracing::warn!(?return_codes, "The broker does not let this box hear commands.");
-                }
-            }
-            Some(Ok(Event::Incoming(Packet::Publish(publish)))) => news.commands.push(publish),
-            // Reported once the packet is written and flushed.
-            Some(Ok(Event::Outgoing(Outgoing::Disconnect))) => self.farewell = Farewell::Done,
-            Some(Ok(_)) => {}
-            // The broker closes the connection as it should, which the library calls an error.
-            Some(Err(_)) | None if matches!(self.farewell, Farewell::Disconnecting | Farewell::Done) => {
-                self.farewell = Farewell::Done;
-            }
-            Some(Err(e)) => {
-                self.dialect.ended(&e, self.connected);
-                return Err(link::explain(&self.context.plan.broker, &e, self.connected));
-            }
-            None => return Err(Error::new(Kind::System, "the connection's task has ended")),
-        }
-        Ok(())
-    }
-
-    /// Writes down what the broker has acknowledged or refused.
-    async fn settle(&mut self, settled: Vec<Settled>) -> Result<()> {
-        let mut delivered = Vec::new();
-        for one in settled {
-            match one {
-                Settled::Delivered(Cargo::Row(row)) => delivered.push(row),
-                Settled::NobodyListens(Cargo::Row(row)) => self.hold(row, Refusal::Unheard).await?,
-                Settled::Refused(Cargo::Row(row), reason) => self.hold(row, refusal(reason)).await?,
-                Settled::Refused(Cargo::Status, reason) => {
-                    tracing::warn!(?reason, "The broker refused the status of this box.");
-                }
-                Settled::Refused(Cargo::Word, reason) => {
-                    tracing::warn!(?reason, "The broker refused the answer to a command.");
-                }
-                Settled::Refused(Cargo::Health, reason) => {
-                    tracing::warn!(?reason, "The broker refused the health of a camera.");
-                }
-                Settled::Delivered(Cargo::Status | Cargo::Word | Cargo::Health)
-                | Settled::NobodyListens(Cargo::Status | Cargo::Word | Cargo::Health)
-                | Settled::Stale => {}
-            }
-        }
-        if !delivered.is_empty() {
-            on_disk(self.outbox, move |outbox| outbox.delivered(&delivered)).await?;
-        }
-        Ok(())
-    }
-
-    /// Keeps a row back that the broker did not pass on.
-    async fn hold(&self, row: RowId, why: Refusal) -> Result<()> {
-        let Tuning { hold: (shortest, longest), hold_picture, .. } = self.context.tuning;
-        let reason = match &why {
-            Refusal::Unheard => "nobody subscribes to it".to_owned(),
-            Refusal::NotNow => "the broker does not allow it, or not now".to_owned(),
-            Refusal::Message(reason) => reason.clone(),
-        };
-        let held = on_disk(self.outbox, move |outbox| {
-            outbox.hold(row, &why, Instant::now(), |times, is_picture| {
-                let longest = if is_picture { hold_picture } else { longest };
-                shortest.saturating_mul(1 << times.min(16)).min(longest)
-            })
-        })
-        .await?;
-        match (held.fate, held.times) {
-            (Fate::GivenUp, _) => tracing::warn!(row = row.0, reason, "A picture was given up after a day."),
-            (Fate::SetAside, times) => tracing::error!(
-                row = row.0,
-                reason,
-                times,
-                "A message was refused too often and is set aside until the next start. Others go on."
-            ),
-            (Fate::Waits, 1) => {
-                tracing::warn!(row = row.0, reason, "A message is held and will be offered again.");
-            }
-            (Fate::Waits, times) => tracing::debug!(row = row.0, reason, times, "A message is still held."),
-        }
-        Ok(())
-    }
-
-    /// Says what is to be said now: the status, what is due, or the farewell.
-    async fn speak(&mut self, now: Instant, deadline: Option<Instant>) -> Result<()> {
-        if matches!(self.farewell, Farewell::Disconnecting | Farewell::Done) {
-            return Ok(());
-        }
-        if self.farewell == Farewell::Said {
-            if self.publisher.count() == 0 {
-                self.farewell = Farewell::Disconnecting;
-                self.client.try_disconnect().map_err(lost)?;
-            }
-            return Ok(());
-        }
-        if self.told.is_none() {
-            // Before anything else, so that a subscriber knows the box when its first case comes.
-            self.tell(State::Online).await?;
-        }
-        self.answer()?;
-        self.tell_health(now)?;
-        self.offer_due(now).await?;
-        let Some(deadline) = deadline else {
-            if self.publisher.count() == 0 {
-                self.tell(State::Online).await?;
-            }
-            return Ok(());
-        };
-        if self.publisher.count() == 0 || now >= deadline {
-            self.tell(State::Stopped).await?;
-            self.farewell = Farewell::Said;
-        }
-        Ok(())
-    }
-
-    /// Hands over answers to commands, as far as there is room.
-    fn answer(&mut self) -> Result<()> {
-        while self.publisher.room() > 0 {
-            let Some(word) = self.orders.as_mut().and_then(|orders| orders.next_word(self.max_packet)) else {
-                return Ok(());
-            };
-            self.client
-                .try_publish_with_properties(
-                    word.topic,
-                    QoS::AtLeastOnce,
-                    false,
-                    word.payload,
-                    word.properties,
-                )
-                .map_err(lost)?;
-            self.publisher.hand_over(Cargo::Word);
-            if let Some(command) = word.settles {
-                self.client.try_ack(&command).map_err(lost)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Publishes the health of each camera that has changed since it was last said on this connection, retained, as
-    /// far as there is room; and takes back that of cameras that are no longer watched.
-    fn tell_health(&mut self, now: Instant) -> Result<()> {
-        let Some(board) = self.context.board.as_ref().filter(|_| self.farewell == Farewell::NotYet) else {
-            return Ok(());
-        };
-        self.health_seen = board.fingerprint();
-        let plan = self.context.current.get();
-        let cameras = board.all();
-        let gone =
-            self.health.keys().filter(|id| !cameras.iter().any(|camera| camera.camera() == id.as_str()));
-        let gone: Vec<(String, Option<Health>)> = gone.map(|id| (id.clone(), None)).collect();
-        let said = |health: &Health| {
-            self.health
-                .get(&health.camera)
-                .is_some_and(|(last, at)| last == health && now.saturating_duration_since(*at) < HEALTH_AGAIN)
-        };
-        let news = cameras.iter().map(|camera| Health::new(&plan, camera)).filter(|health| !said(health));
-        let news: Vec<_> = news.map(|health| (health.camera.clone(), Some(health))).collect();
-        for (id, health) in gone.into_iter().chain(news) {
-            if self.publisher.room() == 0 {
-                // The next acknowledgement makes some.
-                return Ok(());
-            }
-            let payload = health.as_ref().map_or_else(|| Ok(Vec::new()), json)?;
-            let properties = PublishProperties {
-                payload_format_indicator: Some(1),
-                message_expiry_interval: contract::HEALTH.expiry_s,
-                content_type: Some(contract::HEALTH.content_type.to_owned()),
-                ..PublishProperties::default()
-            };
-            let topic = topic::health(&self.context.plan, &id);
-            self.client
-                .try_publish_with_properties(topic, QoS::AtLeastOnce, true, payload, properties)
-                .map_err(lost)?;
-            self.publisher.hand_over(Cargo::Health);
-            match health {
-                Some(health) => self.health.insert(id, (health, now)),
-                None => self.health.remove(&id),
-            };
-        }
-        Ok(())
-    }
-
-    /// Hands over what is due, as far as there is room.
-    async fn offer_due(&mut self, now: Instant) -> Result<()> {
-        let room = self.publisher.room();
-        if room == 0 {
-            return Ok(());
-        }
-        let limit = room + self.publisher.count();
-        let due = on_disk(self.outbox, move |outbox| outbox.due(now, limit)).await?;
-        for offer in due {
-            let cargo = Cargo::Row(offer.row);
-            if self.publisher.room() == 0 {
-                break;
-            }
-            if self.publisher.carries(cargo) {
-                continue;
-            }
-            if packet_size(&offer) > self.max_packet {
-                // The library would take it for a broken connection, again and again.
-                let too_large = Refusal::Message("it is larger than the broker takes".to_owned());
-                self.hold(offer.row, too_large).await?;
-                continue;
-            }
-            let properties = PublishProperties {
-                payload_format_indicator: Some(u8::from(offer.is_text)),
-                message_expiry_interval: Some(offer.expiry_s),
-                content_type: Some(offer.content_type),
-                user_properties: offer.properties,
-                ..PublishProperties::default()
-            };
-            self.client
-                .try_publish_with_properties(offer.topic, QoS::AtLeastOnce, false, offer.payload, properties)
-                .map_err(lost)?;
-            self.publisher.hand_over(cargo);
-        }
-        Ok(())
-    }
-
-    /// Says what is counted. Lost on the way it is not missed: the next comes soon.
-    async fn count(&self) -> Result<()> {
-        let Some(meter) = self.context.meter.clone().filter(|_| self.farewell == Farewell::NotYet) else {
-            return Ok(());
-        };
-        let metrics = on_disk(self.outbox, move |_| meter.read()).await?;
-        let payload = serde_json::to_vec(&metrics)
-            .map_err(|e| Error::new(Kind::System, "cannot write the metrics as JSON").caused_by(e))?;
-        let expiry = 2 * self.context.tuning.metrics_every.as_secs().max(1);
-        let properties = PublishProperties {
-            payload_format_indicator: Some(1),
-            message_expiry_interval: Some(u32::try_from(expiry).unwrap_or(u32::MAX)),
-            content_type: Some(contract::METRICS.content_type.to_owned()),
-            ..PublishProperties::default()
-        };
-        self.client
-            .try_publish_with_properties(
-                topic::metrics(&self.context.plan),
-                QoS::AtMostOnce,
-                false,
-                payload,
-                properties,
-            )
-            .map_err(lost)
-    }
-
-    /// Publishes the status, retained, unless it was said already.
-    async fn tell(&mut self, state: State) -> Result<()> {
-        let backlog = on_disk(self.outbox, Outbox::backlog).await?;
-        let mut status = status(self.context, self.dialect.version(), state, self.session, Some(backlog));
-        if self.hears == Hears::Commands && state == State::Online {
-            status.commands.clone_from(&self.context.plan.broker.commands);
-        }
-        if self.told.as_ref() != Some(&status) {
-            let properties = PublishProperties {
-                payload_format_indicator: Some(1),
-                content_type: Some(contract::STATUS.content_type.to_owned()),
-                ..PublishProperties::default()
-            };
-            let topic = topic::status(&self.context.plan);
-            self.client
-                .try_publish_with_properties(topic, QoS::AtLeastOnce, true, json(&status)?, properties)
-                .map_err(lost)?;
-            self.publisher.hand_over(Cargo::Status);
-            self.told = Some(status);
-        }
-        Ok(())
-    }
-}
-
-/// Whether a refusal is about the message or about what the box may do now (MQTT 5, section 3.4.2.1).
-fn refusal(reason: PubAckReason) -> Refusal {
-    match reason {
-        PubAckReason::NotAuthorized | PubAckReason::QuotaExceeded => Refusal::NotNow,
-        other => Refusal::Message(format!("the broker refuses it: {other:?}")),
-    }
-}
-
 /// The library no longer takes messages.
 fn lost(e: impl std::error::Error + Send + Sync + 'static) -> Error {
     Error::new(Kind::Broker, "the connection to the broker takes no more messages").caused_by(e)
-}
-
-/// Upper bound of the packet that carries `offer`.
-fn packet_size(offer: &Offer) -> usize {
-    let properties: usize = offer.properties.iter().map(|(name, value)| name.len() + value.len() + 5).sum();
-    // Headers, packet id, expiry, format and lengths come to less than 64 bytes (MQTT 5, section 3.3).
-    offer.payload.len() + offer.topic.len() + offer.content_type.len() + properties + 64
-}
-
-fn status(
-    context: &Context,
-    version: Version,
-    state: State,
-    session: u64,
-    backlog: Option<Backlog>,
-) -> Status {
-    let plan = &context.plan;
-    Status {
-        state,
-        session,
-        since: context.started.rfc3339(&plan.zone),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        mqtt: version.as_str().to_owned(),
-        model: context.model.as_ref().map(Into::into),
-        runtime: context.runtime.clone(),
-        cameras: context.current.get().cameras.iter().map(|camera| camera.id.clone()).collect(),
-        clock_synced: match state {
-            State::Offline => None,
-            _ => context.meter.as_ref().and_then(|meter| meter.clock.is_synced()),
-        },
-        backlog: backlog.map(Backlog::total),
-        outbox: backlog.map(|backlog| OutboxRef {
-            oldest: backlog.oldest.map(|at| at.rfc3339(&plan.zone)),
-            unheard: backlog.unheard,
-            set_aside: backlog.set_aside,
-            bytes: backlog.bytes,
-            lost_events: backlog.lost.events,
-            lost_pictures: backlog.lost.pictures,
-        }),
-        upload: match state {
-            State::Offline => None,
-            _ => context.meter.as_ref().and_then(|meter| meter.uploads.as_ref()).map(|uploads| {
-                let Count { waiting, lost, trouble, .. } = uploads.count();
-                UploadRef { waiting, lost, trouble }
-            }),
-        },
-        commands: Vec::<Verb>::new(),
-        throttle: match (&context.throttle, state) {
-            // What is held back when the box has gone, nobody can say.
-            (_, State::Offline) | (None, _) => None,
-            (Some(throttle), _) => Some(HeldBackStatus::new(&throttle.borrow(), &plan.zone)),
-        },
-    }
 }
 
 fn json(message: &impl serde::Serialize) -> Result<Vec<u8>> {

@@ -39,6 +39,29 @@ fn nothing_accepted_is_lost_through_two_hundred_faults_in_a_row() {
     campaign(cycles);
 }
 
+#[test]
+fn the_witness_tells_all_that_a_dying_broker_had_passed_on_however_slow_it_is() {
+    let mut broker = Mosquitto::start();
+    let witness = broker.witness("case/#");
+    witness.freeze();
+    for n in 0..20 {
+        let (port, text) = (broker.port().to_string(), format!("{n} {}", "x".repeat(1000)));
+        let args = ["-h", "localhost", "-p", &port, "-q", "1", "-t", "case/1", "-m", &text];
+        assert!(Command::new("mosquitto_pub").args(args).status().unwrap().success());
+    }
+    broker.kill();
+    // Meanwhile it reads nothing; whoever waits for it must not take that for the end.
+    let thawed = std::thread::spawn({
+        let pid = witness.pid().to_string();
+        move || {
+            std::thread::sleep(Duration::from_millis(700));
+            assert!(Command::new("kill").args(["-CONT", &pid]).status().unwrap().success());
+        }
+    });
+    assert_eq!(witness.last_words().len(), 20);
+    thawed.join().unwrap();
+}
+
 /// The box itself; does nothing unless the campaign started it.
 #[test]
 #[ignore = "is started by the campaign"]
@@ -298,7 +321,8 @@ fn campaign(cycles: usize) {
         user platform\ntopic read #\ntopic read $SYS/#\n";
     let rules = broker.file("acl", rules);
     // No limit on what is on its way to the subscriber, so that what the broker has acknowledged it has passed on.
-    let forgets = format!("{}acl_file {rules}\nmax_inflight_messages 0\n", broker.tls_settings);
+    let limits = "max_inflight_messages 0\nmax_queued_messages 0\n";
+    let forgets = format!("{}acl_file {rules}\n{limits}", broker.tls_settings);
     let remembers = format!(
         "{forgets}persistence true\npersistence_location {}/\nautosave_interval 1\nautosave_on_changes true\n",
         broker.folder().display()
@@ -313,7 +337,7 @@ fn campaign(cycles: usize) {
     let (ca, password) = (to_broker.tls_ca.unwrap(), to_broker.login.unwrap().1);
     let settings = serde_json::json!({"port": link.port, "ca": ca, "password": password});
     std::fs::write(folder.join("settings.json"), settings.to_string()).unwrap();
-    let mut subscriber = Some(broker.subscribe(CASES));
+    let mut subscriber = Some(broker.witness(CASES));
     let mut box1 = Process::start(folder);
     let mut dice = Dice(cycles as u64);
     let mut count = Count::default();
@@ -335,13 +359,13 @@ fn campaign(cycles: usize) {
                 std::thread::sleep(moment);
                 broker.run();
                 // Until it is there again, nobody listens, and the box is told so.
-                subscriber = Some(broker.subscribe(CASES));
+                subscriber = Some(broker.witness(CASES));
                 if keeps {
                     // It has come up with its memory on; now it dies with something to remember.
                     std::thread::sleep(Duration::from_millis(1200) + moment);
                     kill_broker(&mut broker, &mut subscriber, &mut count);
                     broker.run();
-                    subscriber = Some(broker.subscribe(CASES));
+                    subscriber = Some(broker.witness(CASES));
                 }
             }
             Fault::FreezeBroker => {

@@ -3,7 +3,12 @@
 use gridpatrol::mqtt::answer::{Done, Outcome};
 use gridpatrol::mqtt::command::{self, Code, Order, Refused, Verb};
 
+use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::net::TcpListener;
+
 use super::*;
+use crate::support::packet::{packet, publish};
 use crate::support::program::{KERB, Running, configuration};
 
 const COMMANDS: &str = "patrol/v1/410102007/box-1/cmd";
@@ -231,4 +236,76 @@ fn get(address: &str, path: &str) -> String {
     let mut text = String::new();
     socket.read_to_string(&mut text).unwrap();
     text
+}
+
+/// A broker that resumes the box's session with far more commands than the box has asked for at a time: it must not lose
+/// its cases over them.
+#[test]
+fn a_flood_of_commands_is_answered_each_once_and_holds_up_no_case() {
+    const COMMANDS_AT_ONCE: u16 = 1000;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let broker = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        assert_eq!(packet(&mut stream).unwrap().0, 0x10, "CONNECT");
+        let mut writer = stream.try_clone().unwrap();
+        let (subscribed, subscription) = std::sync::mpsc::channel::<u16>();
+        let (publications, to_acknowledge) = std::sync::mpsc::channel::<u16>();
+        let flood = std::thread::spawn(move || {
+            // CONNACK: the session is resumed. Then all commands, and SUBACK behind them.
+            writer.write_all(&[0x20, 3, 1, 0, 0]).unwrap();
+            for id in 1..=COMMANDS_AT_ONCE {
+                let command = verdict(&format!("v-{id}"));
+                writer.write_all(&publish(&format!("{COMMANDS}/verdict"), command.as_bytes(), id)).unwrap();
+            }
+            let [high, low] = subscription.recv_timeout(PATIENCE).unwrap().to_be_bytes();
+            writer.write_all(&[0x90, 4, high, low, 0, 1]).unwrap();
+            // PUBACK of what the box says.
+            for id in to_acknowledge {
+                let [high, low] = id.to_be_bytes();
+                writer.write_all(&[0x40, 2, high, low]).unwrap();
+            }
+        });
+        let (mut acknowledged, mut answers, mut cases) = (BTreeSet::new(), BTreeMap::new(), 0);
+        while acknowledged.len() < usize::from(COMMANDS_AT_ONCE) || cases == 0 {
+            let (kind, body) = packet(&mut stream).expect("the box stays and goes on");
+            match kind & 0xf0 {
+                0x40 => {
+                    let id = u16::from_be_bytes([body[0], body[1]]);
+                    assert!(acknowledged.insert(id), "{id} once");
+                }
+                0x80 => subscribed.send(u16::from_be_bytes([body[0], body[1]])).unwrap(),
+                0x30 => {
+                    let end = 2 + usize::from(u16::from_be_bytes([body[0], body[1]]));
+                    let topic = String::from_utf8(body[2..end].to_vec()).unwrap();
+                    // Properties come before the payload; no need to read them.
+                    let text = String::from_utf8_lossy(&body[end..]).into_owned();
+                    if topic.ends_with("/ack") {
+                        let answer: Value = serde_json::from_str(&text[text.find("{\"").unwrap()..]).unwrap();
+                        *answers.entry(answer["code"].as_str().unwrap().to_owned()).or_insert(0) += 1;
+                    }
+                    cases += usize::from(topic.ends_with("/illegal_parking"));
+                    if kind & 0x06 != 0 {
+                        publications.send(u16::from_be_bytes([body[end], body[end + 1]])).unwrap();
+                    }
+                }
+                other => panic!("{other:x}"),
+            }
+        }
+        drop(publications);
+        flood.join().unwrap();
+        answers
+    });
+    let mut box1 = Box1::new(plan(port));
+    let clerk = Arc::new(Clerk(Mutex::default()));
+    box1.commander = Some(clerk.clone());
+    box1.open(&case_id(1));
+    box1.connect();
+    let answers = broker.join().expect("all over one connection");
+    let count = |code: &str| answers.get(code).copied().unwrap_or(0);
+    assert_eq!(count("noted") + count("busy"), i32::from(COMMANDS_AT_ONCE), "{answers:?}");
+    // As many as there is room for are carried out, not only the first few.
+    assert!(count("noted") >= 256, "{answers:?}");
+    assert_eq!(clerk.0.lock().unwrap().len(), count("noted") as usize);
 }

@@ -1,52 +1,14 @@
 //! A broker that does not keep to what it was told: it hands over far more at a time than the desk has asked for, as
 //! mosquitto 2.0.11 does when it resumes the session of a client that was cut off again and again.
 
-use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::io::Write as _;
+use std::net::TcpListener;
 
 use tokio::sync::oneshot;
 
 use super::*;
 use crate::support::mosquitto::PATIENCE;
-
-/// Kind and body of the next packet.
-fn packet(stream: &mut TcpStream) -> Option<(u8, Vec<u8>)> {
-    let mut byte = [0];
-    stream.read_exact(&mut byte).ok()?;
-    let kind = byte[0];
-    let (mut length, mut shift) = (0_usize, 0);
-    loop {
-        stream.read_exact(&mut byte).ok()?;
-        length |= usize::from(byte[0] & 0x7f) << shift;
-        shift += 7;
-        if byte[0] & 0x80 == 0 {
-            break;
-        }
-    }
-    let mut body = vec![0; length];
-    stream.read_exact(&mut body).ok()?;
-    Some((kind, body))
-}
-
-/// A PUBLISH of quality of service 1 (MQTT 5, section 3.3).
-fn publish(message: &Incoming, id: u16) -> Vec<u8> {
-    let topic = message.topic.as_bytes();
-    let mut body = Vec::new();
-    body.extend((topic.len() as u16).to_be_bytes());
-    body.extend(topic);
-    body.extend(id.to_be_bytes());
-    body.push(0);
-    body.extend_from_slice(&message.payload);
-    let mut packet = vec![0x32];
-    let mut left = body.len();
-    while left >= 0x80 {
-        packet.push((left & 0x7f) as u8 | 0x80);
-        left >>= 7;
-    }
-    packet.push(left as u8);
-    packet.extend(body);
-    packet
-}
+use crate::support::packet::{packet, publish};
 
 #[test]
 fn a_broker_that_hands_over_more_than_it_was_asked_for_is_kept_up_with() {
@@ -62,7 +24,8 @@ fn a_broker_that_hands_over_more_than_it_was_asked_for_is_kept_up_with() {
         let flood = std::thread::spawn(move || {
             writer.write_all(&[0x20, 3, 1, 0, 0]).unwrap();
             for id in 1..=MESSAGES {
-                writer.write_all(&publish(&Told::opened(u32::from(id)).message(), id)).unwrap();
+                let message = Told::opened(u32::from(id)).message();
+                writer.write_all(&publish(&message.topic, &message.payload, id)).unwrap();
             }
             writer
         });

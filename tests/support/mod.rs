@@ -2,4 +2,5 @@
 
 pub mod mosquitto;
 pub mod onnx_graph;
+pub mod packet;
 pub mod program;

@@ -153,14 +153,12 @@ impl Mosquitto {
 
     /// Stops it from running without ending it: it takes bytes and answers nothing.
     pub(crate) fn freeze(&self) {
-        let pid = self.child.as_ref().unwrap().id().to_string();
-        assert!(Command::new("kill").args(["-STOP", &pid]).status().unwrap().success());
+        signal(self.child.as_ref().unwrap(), "-STOP");
     }
 
     /// Lets it run on.
     pub(crate) fn thaw(&self) {
-        let pid = self.child.as_ref().unwrap().id().to_string();
-        assert!(Command::new("kill").args(["-CONT", &pid]).status().unwrap().success());
+        signal(self.child.as_ref().unwrap(), "-CONT");
     }
 
     /// The folder that its files are in.
@@ -183,7 +181,13 @@ impl Mosquitto {
 
     /// A client that has subscribed to `filter`.
     pub(crate) fn subscribe(&self, filter: &str) -> Subscriber {
-        Subscriber::start(self.port, filter, &self.client_args)
+        Subscriber::start(self.port, filter, 1, &self.client_args)
+    }
+
+    /// A client that has subscribed to `filter` and reads all that the broker passed on to it before it died. With
+    /// quality of service 1 `mosquitto_sub` would leave unread what has already arrived, once it cannot acknowledge.
+    pub(crate) fn witness(&self, filter: &str) -> Subscriber {
+        Subscriber::start(self.port, filter, 0, &self.client_args)
     }
 }
 
@@ -191,6 +195,11 @@ impl Drop for Mosquitto {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+fn signal(child: &Child, signal: &str) {
+    let pid = child.id().to_string();
+    assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
 }
 
 /// Where Debian puts the server is not on every user's path.
@@ -238,11 +247,11 @@ pub(crate) struct Subscriber {
 }
 
 impl Subscriber {
-    fn start(port: u16, filter: &str, args: &[String]) -> Self {
+    fn start(port: u16, filter: &str, qos: u8, args: &[String]) -> Self {
         // The broker's version is retained, so its arrival shows that the subscriptions stand.
         const READY: &str = "$SYS/broker/version";
         let child = Command::new(program("mosquitto_sub"))
-            .args(["-h", "localhost", "-p", &port.to_string(), "-V", "5", "-q", "1"])
+            .args(["-h", "localhost", "-p", &port.to_string(), "-V", "5", "-q", &qos.to_string()])
             .args(args)
             .args(["-t", filter, "-t", READY, "-F", "%t\\t%r\\t%C\\t%E\\t%P\\t%x\\t%q"])
             .stdout(Stdio::piped())
@@ -276,13 +285,52 @@ impl Subscriber {
         self.messages.try_iter().collect()
     }
 
-    /// What is still on its way from a broker that is gone.
-    pub(crate) fn last_words(&self) -> Vec<Received> {
+    /// What comes until nothing does for a while.
+    pub(crate) fn soon(&self) -> Vec<Received> {
         let mut all = Vec::new();
         while let Ok(message) = self.messages.recv_timeout(Duration::from_millis(400)) {
             all.push(message);
         }
         all
+    }
+
+    /// All that a broker, which is gone, had passed on; of a [`Mosquitto::witness`] however slow it is.
+    pub(crate) fn last_words(mut self) -> Vec<Received> {
+        let began = Instant::now();
+        // It closes its connection when it has read to the end, and tries again only a second later.
+        while self.has_connection() {
+            assert!(began.elapsed() < PATIENCE, "mosquitto_sub does not notice that the broker is gone");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        // Its output ends with it.
+        self.messages.iter().collect()
+    }
+
+    /// Whether it holds its end of a connection, be it a broken one; the sockets by which it wakes itself are of
+    /// another kind.
+    fn has_connection(&self) -> bool {
+        let process = format!("/proc/{}", self.child.id());
+        // Over TLS it ends with the connection, and there is nothing to be read.
+        let Ok(table) = std::fs::read_to_string(format!("{process}/net/unix")) else { return false };
+        let own: Vec<&str> = table.lines().filter_map(|line| line.split_whitespace().nth(6)).collect();
+        let Ok(files) = std::fs::read_dir(format!("{process}/fd")) else { return false };
+        files.filter_map(|file| std::fs::read_link(file.ok()?.path()).ok()).any(|target| {
+            let target = target.display().to_string();
+            let inode = target.strip_prefix("socket:[").and_then(|rest| rest.strip_suffix(']'));
+            inode.is_some_and(|inode| !own.contains(&inode))
+        })
+    }
+
+    /// Stops it from reading without ending it.
+    pub(crate) fn freeze(&self) {
+        signal(&self.child, "-STOP");
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Messages up to the first for which `is_last` holds, that one included.
