@@ -6,11 +6,11 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::denied::{Answer, Denied};
 use super::intake::SeenNote;
-use super::life::{self, Role, State, Step};
+use super::life::{self, Role, Step};
 use super::model::{CaseDetail, CaseSummary, Changed, Counts, Filter, FollowupInfo, Page, Seen};
 use super::plan::Grid;
 use super::service::Desk;
-use super::store::{self, Cursor, Row};
+use super::store::{self, Cursor, Row, Since};
 use super::viewer::{Scope, Viewer};
 
 /// Most cases of one part of a list.
@@ -152,9 +152,22 @@ impl Desk {
         Ok(PictureFile { media: row.media, sha256: row.sha256, bytes })
     }
 
-    /// What happens from now on to cases that `viewer` may see.
-    pub fn watch(&self, viewer: &Viewer) -> Watch {
-        Watch { viewer: viewer.clone(), changes: self.store.changes() }
+    /// The number of the last change of a case. What is read after this call shows all changes up to it.
+    pub fn revision(&self) -> u64 {
+        self.store.changes().revision()
+    }
+
+    /// What happens from now on to cases that `viewer` may see; and at once the last of what has happened since
+    /// `revision`, a number that [`Desk::revision`] gave before something was read.
+    pub fn watch(&self, viewer: &Viewer, revision: Option<u64>) -> Watch {
+        let (changes, since) = self.store.changes().listen(revision);
+        let missed = match since {
+            Since::All(changes) => {
+                changes.into_iter().rev().find(|changed| viewer.sees(&changed.grid, &changed.departments))
+            }
+            Since::TooMany => Some(Changed::lagged()),
+        };
+        Watch { viewer: viewer.clone(), missed, changes }
     }
 
     /// How many cases a department has in each part of the work.
@@ -194,26 +207,21 @@ fn seen(row: &Row) -> Option<Seen> {
 #[derive(Debug)]
 pub struct Watch {
     viewer: Viewer,
+    missed: Option<Changed>,
     changes: Receiver<Changed>,
 }
 
 impl Watch {
     /// The next change; `None` when the desk stops. One with the id 0 and `lagged` says that some were left out.
     pub async fn next(&mut self) -> Option<Changed> {
+        if let Some(missed) = self.missed.take() {
+            return Some(missed);
+        }
         loop {
             match self.changes.recv().await {
                 Ok(changed) if self.viewer.sees(&changed.grid, &changed.departments) => return Some(changed),
                 Ok(_) => {}
-                Err(RecvError::Lagged(_)) => {
-                    return Some(Changed {
-                        id: 0,
-                        version: 0,
-                        grid: String::new(),
-                        state: State::Candidate,
-                        what: "lagged".to_owned(),
-                        departments: Vec::new(),
-                    });
-                }
+                Err(RecvError::Lagged(_)) => return Some(Changed::lagged()),
                 Err(RecvError::Closed) => return None,
             }
         }

@@ -351,3 +351,17 @@ pub struct Changed {
     #[serde(skip)]
     pub(super) departments: Vec<String>,
 }
+
+impl Changed {
+    /// That there were more changes than can be told.
+    pub(super) fn lagged() -> Self {
+        Self {
+            id: 0,
+            version: 0,
+            grid: String::new(),
+            state: State::Candidate,
+            what: "lagged".to_owned(),
+            departments: Vec::new(),
+        }
+    }
+}

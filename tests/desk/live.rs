@@ -9,14 +9,14 @@ use super::*;
 use crate::support::mosquitto::{Mosquitto, PATIENCE};
 
 /// What `person` hears, a line at a time.
-fn listen(pages: &Pages, person: &Person) -> impl Iterator<Item = String> + use<> {
+fn listen(pages: &Pages, person: &Person, path: &str) -> impl Iterator<Item = String> + use<> {
     let address = pages.base.strip_prefix("http://").unwrap();
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let cookie = person.cookie();
     write!(
         stream,
-        "GET /live HTTP/1.1\r\nhost: {address}\r\ncookie: {cookie}\r\naccept: text/event-stream\r\n\r\n"
+        "GET {path} HTTP/1.1\r\nhost: {address}\r\ncookie: {cookie}\r\naccept: text/event-stream\r\n\r\n"
     )
     .unwrap();
     let mut lines = BufReader::new(stream).lines().map(|line| line.expect("more is said in time"));
@@ -48,7 +48,7 @@ fn a_worker_hears_of_a_case_of_their_grid_as_it_comes_and_of_no_other() {
     let north = pages.signed_in("bai", Role::Worker, &[NORTH]);
     let centre = pages.signed_in("wang", Role::Centre, &[]);
     let [mut south, mut north, mut centre] =
-        [&south, &north, &centre].map(|person| changes(listen(&pages, person)));
+        [&south, &north, &centre].map(|person| changes(listen(&pages, person, "/live")));
 
     // In the order in which they are published; were the first one heard in the south, it would be before the second.
     let shot = jpeg(1);
@@ -75,6 +75,29 @@ fn a_worker_hears_of_a_case_of_their_grid_as_it_comes_and_of_no_other() {
     assert_eq!(south.next().unwrap()["what"], "accept");
     let step = north.find(|change| change["what"] == "accept").unwrap();
     assert_eq!(step["id"], id_in(NORTH));
+}
+
+#[test]
+fn a_case_that_comes_while_a_page_is_on_its_way_is_told_as_soon_as_the_page_listens() {
+    let pages = Pages::new("", "");
+    let mut worker = pages.signed_in("li", Role::Worker, &[SOUTH]);
+    let page = worker.get("/inbox").body;
+    let since = page.split("data-live=\"").nth(1).unwrap().split('"').next().unwrap();
+    // Nothing of another grid's case, then one of their own.
+    pages.street.take_in(&[Told { grid: NORTH, ..Told::opened(1) }.message()]);
+    pages.street.take_in(&[Told::opened(2).message()]);
+    let live = |since: &str| changes(listen(&pages, &worker, &format!("/live?since={since}")));
+    let admin = pages.street.person("root", Role::Admin, &[]);
+    let cases = pages.street.desk.list(&admin, &Filter::default(), None, 10).unwrap().cases;
+    let own = cases.iter().find(|case| case.grid == SOUTH).unwrap().id;
+    assert_eq!(live(since).next().unwrap()["id"], own);
+    // A page that is newer, and one of a desk that has been started anew since.
+    let after = pages.street.desk.revision().to_string();
+    let mut newer = live(&after);
+    pages.street.take_in(&[Told::opened(3).message()]);
+    assert_ne!(newer.next().unwrap()["id"], own);
+    assert_eq!(live("17").next().unwrap()["what"], "lagged");
+    assert_eq!(live("nonsense").next().unwrap()["what"], "lagged");
 }
 
 #[test]

@@ -120,7 +120,7 @@ fn what_is_the_administrators_is_nobody_elses() {
 #[tokio::test]
 async fn live_changes_are_those_of_the_viewers_grids() {
     let (street, north, south, [theirs, own], _) = two_grids();
-    let mut watch = street.desk.watch(&north);
+    let mut watch = street.desk.watch(&north, None);
     street.act(&south, theirs, Action::Accept).unwrap();
     street.act(&north, own, Action::Accept).unwrap();
     let changed = watch.next().await.unwrap();

@@ -14,14 +14,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
-use tokio::sync::broadcast;
 
-use super::model::Changed;
 use super::rates::Facts;
 use crate::error::{Error, Kind, Result};
 
 mod boxes;
 pub(super) mod cases;
+mod changes;
 mod facts;
 pub(super) mod list;
 mod notices;
@@ -33,6 +32,7 @@ pub(super) use boxes::{
     BoxRow, DueVerdict, NewVerdict, boxes, counter, has_due_verdicts, verdict, verdicts_waiting,
 };
 pub(super) use cases::{Change, NewCase, NewEntry, Row};
+pub(super) use changes::{Changes, Since};
 pub(super) use list::Cursor;
 pub(super) use notices::{
     DueNotice, FollowupRow, disposed_before, due_cases, due_notices, followup, link_round, not_cleared,
@@ -47,9 +47,6 @@ pub(super) use pictures::{
 const FILE_NAME: &str = "desk.db";
 /// Connections that read.
 const READERS: usize = 4;
-/// Changes that a live page may be behind before it is told to load anew.
-const CHANGES: usize = 1024;
-
 /// The database.
 #[derive(Debug)]
 pub(super) struct Store {
@@ -58,7 +55,7 @@ pub(super) struct Store {
     readers: Vec<Mutex<Connection>>,
     turn: AtomicUsize,
     facts: RwLock<Facts>,
-    changes: broadcast::Sender<Changed>,
+    changes: Changes,
 }
 
 /// A transaction that writes.
@@ -131,7 +128,8 @@ impl Store {
             readers,
             turn: AtomicUsize::new(0),
             facts: RwLock::new(facts),
-            changes: broadcast::Sender::new(CHANGES),
+            // No clock goes back further than a desk makes a thousand changes a millisecond.
+            changes: Changes::new(u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or(0) * 1000),
         })
     }
 
@@ -186,10 +184,7 @@ impl Store {
                 }
             }
         }
-        for changed in news {
-            // Nobody may be watching.
-            let _ = self.changes.send(changed);
-        }
+        news.into_iter().for_each(|changed| self.changes.tell(changed));
         Ok(())
     }
 
@@ -198,9 +193,9 @@ impl Store {
         self.facts.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes of cases from now on.
-    pub(super) fn changes(&self) -> broadcast::Receiver<Changed> {
-        self.changes.subscribe()
+    /// What happens to cases.
+    pub(super) fn changes(&self) -> &Changes {
+        &self.changes
     }
 
     /// The value called `name`, made by `make` if there is none.

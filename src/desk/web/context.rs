@@ -99,6 +99,8 @@ pub(super) struct Inner {
     pub(super) address: IpAddr,
     /// Path and query.
     pub(super) here: String,
+    /// Of the desk before anything was read for the answer.
+    pub(super) revision: u64,
     pub(super) now: Millis,
 }
 

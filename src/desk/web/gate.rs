@@ -111,6 +111,7 @@ pub(super) async fn gate(State(gate): State<Gate>, mut request: Request, next: N
         csrf: String::new(),
         address,
         here,
+        revision: site.desk.revision(),
         now,
     };
     if let Some(token) = token {

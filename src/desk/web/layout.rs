@@ -33,7 +33,7 @@ fn shell(cx: &Cx, title: &str, class: &str, body: &Markup) -> Response {
                 link rel="stylesheet" href=(assets::STYLE);
                 script src=(assets::SCRIPT) defer {}
             }
-            body class=(class) data-live[is_staff] {
+            body class=(class) data-live=[is_staff.then_some(cx.revision)] {
                 a.skip href="#main" { (cx.t("跳到内容", "Skip to content")) }
                 header.top {
                     @if is_staff { a.brand href="/" { (name) } } @else { span.brand { (name) } }

@@ -186,7 +186,8 @@
     askPhotos();
   };
   if (document.body.hasAttribute("data-live") && $("#live") && window.EventSource) {
-    const live = new EventSource("/live");
+    // With where the page stands: what came while it was on its way is told at once.
+    const live = new EventSource(`/live?since=${document.body.dataset.live}`);
     live.addEventListener("changed", () => { if (!waiting) waiting = setTimeout(reload, 300); });
     let broken = false;
     live.addEventListener("error", () => { broken = true; });
