@@ -229,7 +229,7 @@ impl RtspSource {
         if unit.lost {
             self.picker.lost();
         }
-        let late = self.is_late(stamp.late_s, now, unit.media, arrival);
+        let late = self.is_late(stamp.late_s, now, arrival);
         let Some(access) = Access::of(self.codec(), &unit.data, LENGTH_SIZE) else {
             self.useless("it sends units without a picture", true);
             return false;
@@ -316,7 +316,7 @@ impl RtspSource {
     }
 
     /// Whether a picture is left out because decoding has fallen behind.
-    fn is_late(&mut self, late_s: f64, now: Instant, media: i64, arrival: CaptureTime) -> bool {
+    fn is_late(&mut self, late_s: f64, now: Instant, arrival: CaptureTime) -> bool {
         let Some(live) = &mut self.live else { return false };
         match live.late {
             None if late_s > LATE_S => {
@@ -331,7 +331,7 @@ impl RtspSource {
             }
             Some(since) if now - since > GIVE_IN => {
                 live.late = None;
-                self.timing.accept_delay(media, arrival);
+                self.timing.accept_delay(arrival);
                 false
             }
             Some(_) => true,

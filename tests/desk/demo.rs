@@ -11,7 +11,7 @@ use crate::support::program::gridpatrol_ok;
 fn the_demos_desk_holds_the_cases_that_were_told_and_all_their_pictures() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().to_str().unwrap();
-    let said = gridpatrol_ok(&["demo", "--headless", "--speed", "8", "--dir", dir]);
+    let said = gridpatrol_ok(&["demo", "--headless", "--speed", "4", "--dir", dir]);
     let figure = |after: &str, word: &str| -> usize {
         let line = said.split(after).nth(1).unwrap_or_else(|| panic!("{after} in {said}"));
         let before = line.split(word).next().unwrap().trim();

@@ -27,7 +27,7 @@ pub(crate) fn read(data: &[u8]) {
         match flags >> 5 {
             0 => timing.begin(),
             1 => timing.report(media, arrival),
-            2 => timing.accept_delay(media, arrival),
+            2 => timing.accept_delay(arrival),
             3 => picker.begin(),
             4 => picker.lost(),
             _ => {}

@@ -16,6 +16,8 @@ use crate::clock::CaptureTime;
 const PLAUSIBLE: i64 = 5_000_000_000;
 /// A picture this much off the time expected of it is a step of one of the clocks.
 const STEP: i64 = 5_000_000_000;
+/// No picture is captured after it has arrived; by so much the two clocks may differ, and a step not be noticed.
+const AHEAD: i64 = PLAUSIBLE + STEP;
 /// The earliest arrival fades by this share of time, so that a drifting camera clock is followed: 1 ms a second, ten
 /// times the worst of quartz.
 const FADE: i64 = 1000;
@@ -75,10 +77,10 @@ impl Timing {
         Some((ahead as f64 / 1e9, ahead.saturating_abs() <= PLAUSIBLE))
     }
 
-    /// Forgets how early pictures arrived before: from here on, they arrive as late as the last one did.
-    pub(super) fn accept_delay(&mut self, media: i64, arrival: CaptureTime) {
+    /// Forgets how early pictures arrived before: from here on, they arrive as late as the last one did, at `arrival`.
+    pub(super) fn accept_delay(&mut self, arrival: CaptureTime) {
         if let Some(stream) = &mut self.stream {
-            stream.earliest = arrival.nanos().saturating_sub(media);
+            stream.earliest = arrival.nanos().saturating_sub(stream.media);
         }
     }
 
@@ -95,7 +97,9 @@ impl Timing {
                     return Stamp { at: None, late_s, step_s };
                 }
                 let off = raw.saturating_sub(before.earliest);
-                if off.saturating_abs() > STEP {
+                // The earliest arrivals follow a clock that runs too fast, so it is told by where it leads to.
+                let ahead = media.saturating_add(before.offset).saturating_sub(arrival.nanos());
+                if off.saturating_abs() > STEP || ahead > AHEAD {
                     step_s = Some(-(off as f64) / 1e9);
                     self.reported = None;
                     Stream { media, earliest: raw, offset: raw }
@@ -194,6 +198,21 @@ mod tests {
         let steps = errors.windows(2).map(|pair| (pair[1] - pair[0]).abs());
         assert!(steps.clone().fold(0.0, f64::max) <= 0.04 * 0.051, "{:?}", &errors[..9]);
         assert!(errors.last().unwrap().abs() < 0.001, "it gets there");
+    }
+
+    #[test]
+    fn a_camera_clock_that_runs_too_fast_never_leads_far_into_the_future() {
+        for times in [1.01, 2.0, 90.0] {
+            let mut timing = Timing::default();
+            let mut worst = 0.0_f64;
+            for n in 0..25 * 3600 {
+                let true_s = f64::from(n) / 25.0;
+                let stamp = timing.stamp((true_s * times * 1e9) as i64, at(true_s));
+                worst = worst.max(stamp.at.unwrap().seconds_since(at(true_s)));
+            }
+            // Where time stands still for a while, each picture is a millisecond later than the one before.
+            assert!(worst < 11.0, "{times} times as fast: {worst} s ahead");
+        }
     }
 
     #[test]
