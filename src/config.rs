@@ -281,6 +281,13 @@ pub struct EvidenceConfig {
     /// A store on the network that keeps pictures; events then carry their addresses. Default: pictures are messages
     /// to the broker.
     pub upload: Option<UploadConfig>,
+    /// Whether each case that opens gets a clip: an MP4 of at most 960 x 540 with two pictures a second, from 7 s before
+    /// to 3 s after, redacted as pictures are. A camera of which only key pictures are decoded gives as many as it has. A
+    /// camera then holds up to 20 MB of memory for it, and a clip takes some 15 CPU seconds of a low-priority
+    /// thread.
+    /// Default false.
+    #[schemars(with = "Option<bool>")]
+    pub clip: Option<Spanned<bool>>,
 }
 
 /// A store that pictures are put into over HTTP, as `{url}/{street}/{box}/{case}/{role}-{sha256}.jpg`. Events do not

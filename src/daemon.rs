@@ -33,11 +33,13 @@ use crate::shutdown::Shutdown;
 use crate::upload::{Delays, Spool, Uploads};
 use crate::web;
 
+mod clips;
 mod commander;
 mod expiry;
 mod roster;
 mod shared_throttle;
 
+use clips::{Clips, Maker};
 use commander::BoxCommander;
 pub use expiry::expire;
 use expiry::expire_now_and_then;
@@ -111,6 +113,8 @@ pub struct Detectors {
     pub workers: Vec<Box<dyn Detector>>,
     /// One for the pictures of cases. Without it the workers make them, and look at nothing meanwhile.
     pub prover: Option<Box<dyn Detector>>,
+    /// One for the clips of cases. Without it there are none.
+    pub clips: Option<Box<dyn Detector>>,
 }
 
 /// A running box.
@@ -122,6 +126,8 @@ pub struct Daemon {
     reloads: Arc<OnceLock<Reloader>>,
     runtime: Runtime,
     session: tokio::task::JoinHandle<()>,
+    clips: Clips,
+    maker: Option<JoinHandle<()>>,
     /// How far it is.
     pub progress: Arc<Progress>,
     /// Its outbox.
@@ -193,6 +199,7 @@ impl Daemon {
             board: None,
             tuning: options.tuning,
         };
+        let clips = Clips::default();
         let about = about(&identity, runtime_ref.as_ref());
         let board = HealthBoard::default();
         let progress = Arc::new(Progress::default());
@@ -203,13 +210,14 @@ impl Daemon {
             board: board.clone(),
             store: Some(store.clone()),
             uploads: uploads.clone(),
+            clips: detectors.clips.as_ref().map(|_| clips.queue.clone()),
             clock: clock.clone(),
             started: context.started,
         });
         let context = mqtt::Context { meter: Some(meter.clone()), board: Some(board.clone()), ..context };
         serve_page(&runtime, &plan, (about, board.clone(), meter), &outbox, &store, &shutdown)?;
         let bell = Arc::new(Bell::default());
-        let Detectors { workers, prover } = detectors;
+        let Detectors { workers, prover, clips: filmer } = detectors;
         let pool = Pool::new(Vec::new(), bell.clone());
         let pool = match prover {
             Some(prover) => pool.with_prover(prover),
@@ -223,6 +231,7 @@ impl Daemon {
             throttle: throttle.clone(),
             store,
             uploads: uploads.clone(),
+            clips: filmer.as_ref().map(|_| clips.clone()),
             progress: progress.clone(),
             model: identity,
             shutdown: shutdown.clone(),
@@ -246,6 +255,21 @@ impl Daemon {
             roster.stop_captures();
             return Err(e);
         }
+        let maker = filmer
+            .map(|detector| {
+                let maker = Maker {
+                    clips: clips.clone(),
+                    pictures: roster.pictures.clone(),
+                    plan: keeper.plan.clone(),
+                    clock: keeper.clock.clone(),
+                    outbox: outbox.clone(),
+                    store: keeper.store.clone(),
+                    uploads: uploads.clone(),
+                    shutdown: shutdown.clone(),
+                };
+                maker.start(detector)
+            })
+            .transpose()?;
         if let Some(uploads) = &uploads {
             uploads.start(options.uploads, shutdown.clone())?;
         }
@@ -258,12 +282,25 @@ impl Daemon {
             let outbox = outbox.clone();
             runtime.spawn(async move { mqtt::run(context, outbox, shutdown.requested()).await })
         };
-        Ok(Self { shutdown, worker, roster, reloads, runtime, session, progress, outbox, board, throttle })
+        Ok(Self {
+            shutdown,
+            worker,
+            roster,
+            reloads,
+            runtime,
+            session,
+            clips,
+            maker,
+            progress,
+            outbox,
+            board,
+            throttle,
+        })
     }
 
-    /// Whether all inputs are at their end and looked at, or the worker failed.
+    /// Whether all inputs are at their end and looked at, and all clips made, or the worker failed.
     pub fn is_idle(&self) -> bool {
-        self.worker.is_finished()
+        self.worker.is_finished() && self.clips.queue.is_idle()
     }
 
     /// Has [`Daemon::reload`] and the command of that name read the configuration with `read`.
@@ -300,6 +337,12 @@ impl Daemon {
             ))
         });
         self.roster.stop_captures();
+        self.clips.queue.end();
+        if let Some(maker) = self.maker
+            && maker.join().is_err()
+        {
+            error!("The thread that makes clips ended in a panic; this is a fault of the program.");
+        }
         if self.runtime.block_on(self.session).is_err() {
             warn!("The delivery task ended before its time.");
         }
@@ -432,6 +475,8 @@ struct Keeper {
     throttle: Arc<SharedThrottle>,
     store: Store,
     uploads: Option<Uploads>,
+    /// What clips are made of; `None` where nothing makes them.
+    clips: Option<Clips>,
     progress: Arc<Progress>,
     model: ModelIdentity,
     shutdown: Shutdown,
@@ -470,7 +515,11 @@ impl Keeper {
         };
         self.progress.cases.fetch_add(told.len() as u64, Ordering::Relaxed);
         let plan = self.plan.get();
-        for Dispatch { happening: Happening { case, change, .. }, camera, .. } in told {
+        for dispatch in told {
+            if let Some(clips) = &self.clips {
+                clips.order(&plan, &dispatch, &self.model);
+            }
+            let Dispatch { happening: Happening { case, change, .. }, camera, .. } = dispatch;
             let rule = plan.camera(&camera).and_then(|camera| camera.rules.get(case.rule.0));
             info!(
                 camera,

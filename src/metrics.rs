@@ -13,6 +13,7 @@ use crate::case::throttle::ThrottleStatus;
 use crate::clock::{CaptureTime, Clock};
 use crate::daemon::Progress;
 use crate::error::Result;
+use crate::evidence::clip::{self, Queue};
 use crate::evidence::{Store, Swept};
 use crate::health::{CameraHealth, HealthBoard, HealthState};
 use crate::outbox::Outbox;
@@ -45,8 +46,22 @@ pub struct Metrics {
     /// Pictures for the store on the network; `null` where there is none.
     #[serde(default)]
     pub upload: Option<UploadMetrics>,
+    /// Clips of cases; `null` where none are made.
+    #[serde(default)]
+    pub clips: Option<ClipMetrics>,
     /// The cameras.
     pub cameras: Vec<CameraMetrics>,
+}
+
+/// Clips of cases.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ClipMetrics {
+    /// Clips that were made and handed on.
+    pub made: u64,
+    /// Clips that were not made because they could not be redacted or coded.
+    pub withheld: u64,
+    /// Clips that were not made, or not handed on, for want of room or of time.
+    pub lost: u64,
 }
 
 /// Pictures for the store on the network.
@@ -169,6 +184,8 @@ pub struct Meter {
     pub store: Option<Store>,
     /// Pictures on their way to a store on the network, if there is one.
     pub uploads: Option<Uploads>,
+    /// Clips that wait to be made, where there are any.
+    pub clips: Option<Arc<Queue>>,
     /// The box's clock.
     pub clock: Arc<dyn Clock>,
     /// When the program started.
@@ -224,6 +241,10 @@ impl Meter {
                     lost,
                     trouble,
                 }
+            }),
+            clips: self.clips.as_ref().map(|queue| {
+                let clip::Count { made, withheld, lost } = queue.count();
+                ClipMetrics { made, withheld, lost }
             }),
             cameras: self.board.all().iter().map(|camera| CameraMetrics::new(camera)).collect(),
         })
@@ -335,6 +356,14 @@ impl Metrics {
                 trouble,
             );
         }
+        if let Some(clips) = &self.clips {
+            let fates = [
+                ("made", clips.made as f64),
+                ("withheld", clips.withheld as f64),
+                ("lost", clips.lost as f64),
+            ];
+            page.many("clips_total", "counter", "Clips of cases, by what became of them.", "fate", &fates);
+        }
         let of = |value: fn(&CameraMetrics) -> f64| -> Vec<(&str, f64)> {
             self.cameras.iter().map(|one| (one.camera.as_str(), value(one))).collect()
         };
@@ -393,6 +422,7 @@ mod tests {
             board: HealthBoard::default(),
             store: None,
             uploads: None,
+            clips: None,
             clock: Arc::new(SystemClock),
             started: SystemClock.now(),
         }

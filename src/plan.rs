@@ -165,6 +165,8 @@ pub struct CameraPlan {
     pub scores: Option<Scores>,
     /// Whether a sign tells people that they are being filmed.
     pub sign_posted: bool,
+    /// Whether its cases get a clip; never without pictures.
+    pub clip: bool,
     /// What of its picture nobody may see, not even the detector.
     pub masks: Arc<[Polygon]>,
     /// All rules of all its zones.

@@ -122,7 +122,7 @@ pub fn pictures(evidence: Evidence) -> (Vec<Picture>, Redaction) {
 }
 
 pub fn decoded(picture: &Picture) -> RgbImage {
-    image::load_from_memory(&picture.jpeg).unwrap().to_rgb8()
+    image::load_from_memory(&picture.bytes).unwrap().to_rgb8()
 }
 
 /// A full-range grey frame whose luma is `luma(x, y)`.
@@ -364,9 +364,9 @@ fn a_noisy_full_hd_frame_fits_the_size_bound_and_carries_its_hash() {
     noisy.y.iter_mut().chain(&mut noisy.u).chain(&mut noisy.v).for_each(|sample| *sample = next());
     let (taken, _) = pictures(shoot(&noisy, &[Role::Overview], &[], &mut scripted(|_, _| Ok(vec![]))));
     let picture = &taken[0];
-    assert!(picture.jpeg.len() <= MAX_BYTES, "{} bytes", picture.jpeg.len());
+    assert!(picture.bytes.len() <= MAX_BYTES, "{} bytes", picture.bytes.len());
     assert_eq!(decoded(picture).dimensions(), (picture.width, picture.height));
-    let hash: String = Sha256::digest(&picture.jpeg).iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash: String = Sha256::digest(&picture.bytes).iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(picture.sha256, hash);
 }
 
@@ -433,7 +433,7 @@ fn a_frame_with_planes_of_the_wrong_length_is_refused() {
 fn stored(jpeg: &[u8]) -> Picture {
     Picture {
         role: Role::Overview,
-        jpeg: jpeg.to_vec(),
+        bytes: jpeg.to_vec(),
         sha256: String::new(),
         width: 1,
         height: 1,

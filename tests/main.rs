@@ -18,6 +18,7 @@ mod desk;
 mod detect;
 mod element_types;
 mod evidence;
+mod film;
 mod grids;
 mod halves;
 mod heads;

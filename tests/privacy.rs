@@ -173,7 +173,7 @@ fn e4_expired_pictures_leave_the_folder_the_list_and_the_queue() {
         outbox.accept("cam", None, |_| Ok(both)).unwrap();
         let picture = Picture {
             role: Role::Overview,
-            jpeg: b"jpeg".to_vec(),
+            bytes: b"jpeg".to_vec(),
             sha256: String::new(),
             width: 1,
             height: 1,

@@ -24,7 +24,7 @@ pub fn model(folder: &str) -> Box<dyn Detector> {
     Box::new(OnnxDetector::open(Path::new(folder), None, 1).unwrap())
 }
 
-fn eyes() -> Eyes {
+pub fn eyes() -> Eyes {
     Eyes::new((model(FACES), 0.2), (model(PLATES), 0.2)).unwrap()
 }
 
@@ -33,7 +33,7 @@ fn people() -> RgbImage {
 }
 
 /// `picture` as a camera would deliver it.
-fn as_frame(picture: &RgbImage) -> Frame {
+pub fn as_frame(picture: &RgbImage) -> Frame {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("picture.png");
     picture.save(&path).unwrap();
@@ -49,7 +49,7 @@ fn enlarged(part: &RgbImage, scale: f32) -> RgbImage {
 
 /// What `detector` is sure of in `frame`: on the whole, on tiles as they are, and on tiles twice and three times
 /// as large. One thing may be there several times.
-fn sure(detector: &mut dyn Detector, frame: &Frame) -> Vec<Detection> {
+pub fn sure(detector: &mut dyn Detector, frame: &Frame) -> Vec<Detection> {
     let size = (frame.width, frame.height);
     let (width, height) = detector.input_size();
     let mut all = Vec::new();
@@ -62,7 +62,7 @@ fn sure(detector: &mut dyn Detector, frame: &Frame) -> Vec<Detection> {
 }
 
 /// How many things `found` are, each counted once.
-fn distinct(found: &[Detection]) -> usize {
+pub fn distinct(found: &[Detection]) -> usize {
     let mut known: Vec<BBox> = Vec::new();
     for detection in found {
         if known.iter().all(|known| known.iou(&detection.bbox) < 0.3) {
@@ -73,7 +73,7 @@ fn distinct(found: &[Detection]) -> usize {
 }
 
 /// A crowd: the upper bodies, two to five times as large, all over a grey picture.
-fn crowd() -> RgbImage {
+pub fn crowd() -> RgbImage {
     let people = people();
     let mut crowd = RgbImage::from_pixel(1280, 720, image::Rgb([96, 100, 98]));
     let mut at = (8, 8);

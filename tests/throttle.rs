@@ -339,7 +339,7 @@ fn a_car_that_two_cameras_of_a_running_box_see_is_one_case_until_both_see_it_gon
     let tuning = Tuning { flush: Duration::ZERO, ..Tuning::default() };
     let options = Options { pace: Pace { speed: 8.0 }, tuning, ..Options::default() };
     let clock = Arc::new(SystemClock);
-    let detectors = Detectors { workers: vec![Box::new(detector)], prover: None };
+    let detectors = Detectors { workers: vec![Box::new(detector)], prover: None, clips: None };
     let daemon = Daemon::start(plan, detectors, clock, options, Shutdown::default()).unwrap();
     let began = Instant::now();
     while !daemon.is_idle() {

@@ -42,7 +42,7 @@ fn picture(n: u32) -> Picture {
     Picture {
         role: Role::Overview,
         sha256: hash(&jpeg),
-        jpeg,
+        bytes: jpeg,
         width: 1,
         height: 1,
         view_height: None,
@@ -136,12 +136,12 @@ fn pictures_wait_while_the_store_is_away_and_are_there_when_it_is_back() {
     assert!(trouble.contains("cannot be reached"), "{trouble}");
     assert_eq!(
         (one.uploads.count().waiting, one.uploads.count().bytes),
-        (5, 5 * picture(0).jpeg.len() as u64)
+        (5, 5 * picture(0).bytes.len() as u64)
     );
     let store = Store::start_at(port, Answer::Take, None);
     one.wait_until_empty();
     for (n, path) in (0..).zip(&paths) {
-        assert_eq!(store.object(path).unwrap(), picture(n).jpeg);
+        assert_eq!(store.object(path).unwrap(), picture(n).bytes);
     }
     let count = one.uploads.count();
     assert_eq!((count.uploaded, count.trouble), (5, None));
@@ -162,7 +162,7 @@ fn a_picture_that_was_cut_short_is_sent_again_and_a_restart_loses_none() {
     one.start();
     one.wait_until_empty();
     for (n, path) in (1..).zip(&paths) {
-        assert_eq!(store.object(path).unwrap(), picture(n).jpeg);
+        assert_eq!(store.object(path).unwrap(), picture(n).bytes);
     }
 }
 
@@ -219,7 +219,7 @@ fn each_way_to_log_in_is_understood_by_the_store() {
         let path = one.put(1);
         one.start();
         one.wait_until_empty();
-        assert_eq!(store.object(&path).unwrap(), picture(1).jpeg, "{login:?}");
+        assert_eq!(store.object(&path).unwrap(), picture(1).bytes, "{login:?}");
         if matches!(login, Login::S3 { .. }) {
             assert!(store.requests().iter().all(|head| !head.contains(SECRET)));
         }

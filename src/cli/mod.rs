@@ -23,7 +23,7 @@ use clap::{Parser, Subcommand};
 use tracing::info;
 
 use crate::daemon::Detectors;
-use crate::detect::{Detector, OnnxDetector};
+use crate::detect::{Detector, OnnxDetector, SeldomDetector, Setup};
 use crate::error::{Error, Result};
 use crate::plan::Plan;
 
@@ -135,7 +135,15 @@ fn detectors(plan: &mut Plan) -> Result<Detectors> {
     let mut workers: Vec<_> =
         opened.into_iter().map(|detector| Box::new(detector) as Box<dyn Detector>).collect();
     let prover = if plan.redaction.is_some() { workers.pop() } else { None };
-    Ok(Detectors { workers, prover })
+    let clips = match plan.cameras.iter().any(|camera| camera.clip) {
+        // Open only while it makes a clip.
+        true => {
+            let setup = Setup { threads: 1, ..plan.setup() };
+            Some(Box::new(SeldomDetector::new(&plan.model, &setup)?) as Box<dyn Detector>)
+        }
+        false => None,
+    };
+    Ok(Detectors { workers, prover, clips })
 }
 
 /// An error with everything underneath it and its help, in one line.

@@ -12,7 +12,7 @@ use crate::metrics::Metrics;
 use crate::mqtt::command::{
     EvidenceCommand, QuietCommand, ReloadCommand, ResumeCommand, SnapshotCommand, VerdictCommand,
 };
-use crate::mqtt::{Answer, CaseEvent, Health, Status, contract};
+use crate::mqtt::{Answer, CaseEvent, ClipNote, Health, Status, contract};
 
 /// Print a JSON Schema (draft 2020-12), or the contract as an AsyncAPI 3.0 document.
 #[derive(Clone, Debug, clap::Args)]
@@ -37,6 +37,8 @@ pub enum Subject {
     Answer,
     /// What a box counts.
     Metrics,
+    /// What is known of the clip of a case.
+    Clip,
     /// The command `cmd/verdict`.
     Verdict,
     /// The command `cmd/quiet`.
@@ -66,6 +68,7 @@ pub fn of(subject: Subject) -> Result<Value> {
         Subject::Event => generate::<CaseEvent>(written()),
         Subject::Answer => generate::<Answer>(written()),
         Subject::Metrics => generate::<Metrics>(written()),
+        Subject::Clip => generate::<ClipNote>(written()),
         Subject::Health => generate::<Health>(written()),
         Subject::Status => generate::<Status>(written()),
         Subject::Verdict => generate::<VerdictCommand>(read()),

@@ -85,6 +85,9 @@ pub struct CameraConfig {
     /// Whether a conspicuous sign at this camera tells people that they are being filmed. Default:
     /// `privacy.sign_posted`.
     pub sign_posted: Option<bool>,
+    /// Whether its cases get a clip. Default: `evidence.clip`.
+    #[schemars(with = "Option<bool>")]
+    pub clip: Option<Spanned<bool>>,
     /// Polygons of the picture that nobody may see, such as windows and courtyards: each at least three corners
     /// `[x, y]` in 0-1 picture coordinates. What lies in one is made grey before anything looks at the picture, and
     /// stays so in all pictures of cases.

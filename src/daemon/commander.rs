@@ -20,7 +20,7 @@ use crate::case::catalog::CATALOG;
 use crate::case::throttle::{HushedRule, VerdictOutcome};
 use crate::clock::{CaptureTime, Clock};
 use crate::error::{Error, Result};
-use crate::evidence::{Evidence, MAX_BYTES, Role, Store, file_name};
+use crate::evidence::{Evidence, Role, Store, file_name};
 use crate::mqtt::answer::{Done, Outcome, Photo, PictureNote};
 use crate::mqtt::command::{Code, Order, Refused, RuleName};
 use crate::mqtt::{CaseEvent, Commander, topic};
@@ -140,9 +140,9 @@ impl BoxCommander {
         if !self.outbox.lists_picture(&file).map_err(|e| failed(&e))? {
             return Err(none());
         }
-        let jpeg = read(&self.store, &file).map_err(|_| none())?;
+        let bytes = read(&self.store, &file, role).map_err(|_| none())?;
         let grid = GridId::parse(&event.data.grid.id, plan.grid_profile).map_err(|_| none())?;
-        let sha256 = hex(&Sha256::digest(&jpeg));
+        let sha256 = hex(&Sha256::digest(&bytes));
         let properties = [
             ("source", event.source.as_str()),
             ("subject", event.subject.as_str()),
@@ -154,8 +154,8 @@ impl BoxCommander {
             matter: Matter::Picture(role),
             recorded: now,
             topic: topic::evidence(&plan, &grid, &event.data.kind, case, role),
-            payload: jpeg,
-            content_type: "image/jpeg".to_owned(),
+            payload: bytes,
+            content_type: role.media().to_owned(),
             expiry_s: EXPIRY_S,
             properties: properties.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
             notes: Vec::new(),
@@ -192,12 +192,12 @@ impl BoxCommander {
                 let note = PictureNote {
                     uri: format!("mqtt:{topic}"),
                     sha256: picture.sha256,
-                    bytes: picture.jpeg.len() as u64,
+                    bytes: picture.bytes.len() as u64,
                     captured: at.rfc3339(&plan.zone),
                     persons: redaction.persons,
                     vehicles: redaction.vehicles,
                 };
-                let photo = Photo { topic, jpeg: picture.jpeg, note };
+                let photo = Photo { topic, jpeg: picture.bytes, note };
                 Ok(Done { picture: Some(photo), ..Done::new(Code::Done) })
             }
             Evidence::Withheld { reason } => Err(Refused::new(Code::Withheld, reason)),
@@ -207,9 +207,9 @@ impl BoxCommander {
 }
 
 /// A file of the evidence folder, up to the size that a picture may have.
-fn read(store: &Store, file: &str) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    std::fs::File::open(store.folder().join(file))?.take(MAX_BYTES as u64).read_to_end(&mut bytes)?;
+fn read(store: &Store, file: &str, role: Role) -> std::io::Result<Vec<u8>> {
+    let (mut bytes, most) = (Vec::new(), role.max_bytes() as u64);
+    std::fs::File::open(store.folder().join(file))?.take(most).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

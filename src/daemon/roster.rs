@@ -86,7 +86,15 @@ impl Roster {
         let start = start_time(&chain, clock.now());
         throttle.ask(&mut chain, start);
         let link = Arc::new(Link::new(&camera.id, clock.now()));
-        let mailbox = Arc::new(Mailbox::default());
+        let reel = match &self.keeper.clips {
+            Some(clips) if camera.clip => Some(clips.reel(&camera.id)),
+            None if camera.clip => {
+                warn!(camera = camera.id, "Clips of this camera are made from the next start of the box on.");
+                None
+            }
+            _ => None,
+        };
+        let mailbox = Arc::new(Mailbox::with_reel(reel));
         let post = (mailbox.clone(), self.bell.clone());
         let sights = chain.sights().clone();
         let capture = Capture::start(camera, start, self.pace, post, link.clone())?;
@@ -105,6 +113,9 @@ impl Roster {
             capture.stop();
         }
         self.board.remove(id);
+        if let Some(clips) = &self.keeper.clips {
+            clips.forget(id);
+        }
         match self.pool.remove(id) {
             Some(mut camera) => self.keeper.keep(&mut camera.chain, Moment::End, &mut Vec::new()),
             None => Ok(()),

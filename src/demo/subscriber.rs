@@ -16,9 +16,12 @@ use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 
 use crate::error::{Error, Kind, Result};
-use crate::mqtt::envelope::{CaseEvent, EventType};
-use crate::mqtt::topic;
+use crate::evidence::Role;
+use crate::mqtt::envelope::{CaseEvent, EventType, EvidenceRef, RedactionNote};
+use crate::mqtt::{ClipNote, topic};
 
+/// What it listens to.
+const FILTERS: [&str; 3] = [topic::ALL_CASES, topic::ALL_CLIPS, topic::ALL_EVIDENCE];
 /// Largest packet it takes.
 const MAX_PACKET: u32 = 8 * 1024 * 1024;
 /// Most pictures it keeps in memory until their event comes.
@@ -113,7 +116,7 @@ async fn listen<W: Write>(
     let mut options = MqttOptions::new("patrol-demo-subscriber", address.ip().to_string(), address.port());
     options.set_max_packet_size(Some(MAX_PACKET)).set_keep_alive(Duration::from_secs(30));
     let (client, mut event_loop) = AsyncClient::new(options, 8);
-    for filter in [topic::ALL_CASES, topic::ALL_EVIDENCE] {
+    for filter in FILTERS {
         client
             .try_subscribe(filter, QoS::AtLeastOnce)
             .map_err(|e| Error::new(Kind::System, "cannot subscribe").caused_by(e))?;
@@ -141,7 +144,7 @@ async fn listen<W: Write>(
         match event {
             Event::Incoming(Packet::SubAck(_)) => {
                 subscriptions += 1;
-                if subscriptions == 2 {
+                if subscriptions == FILTERS.len() {
                     let _ = ready.send(());
                 }
             }
@@ -176,7 +179,10 @@ impl<W: Write> Listener<W> {
     fn take(&mut self, publish: &Publish) -> Result<()> {
         let topic = String::from_utf8_lossy(&publish.topic).into_owned();
         if !topic.contains("/evidence/") {
-            return self.event(&publish.payload);
+            return match topic.contains("/clip/") {
+                true => self.clip(&publish.payload),
+                false => self.event(&publish.payload),
+            };
         }
         if self.named.contains_key(&topic) {
             return self.picture(&topic, &publish.payload);
@@ -219,14 +225,34 @@ impl<W: Write> Listener<W> {
             data.observed.dwell_s,
             data.objects.len() as u64 + data.objects_left_out,
         ))?;
-        for evidence in &data.evidence {
-            let Some(topic) = evidence.uri.strip_prefix("mqtt:") else { continue };
-            self.named.insert(topic.to_owned(), (evidence.sha256.clone(), data.name.clone()));
-            match self.early.remove(topic) {
-                Some(jpeg) => self.picture(topic, &jpeg)?,
-                None => {
-                    self.waiting.insert(topic.to_owned());
-                }
+        data.evidence.iter().try_for_each(|evidence| self.name(evidence, &data.name))
+    }
+
+    /// What is known of a clip, or why there is none.
+    fn clip(&mut self, payload: &[u8]) -> Result<()> {
+        let Ok(note) = serde_json::from_slice::<ClipNote>(payload) else {
+            self.counts.not_understood += 1;
+            return self.say("? a message that is not about a clip");
+        };
+        match (&note.clip, &note.redaction) {
+            (Some(clip), _) => {
+                let seconds = f64::from(note.duration_ms) / 1000.0;
+                self.say(&format!("clip    {} pictures, {seconds:.1} s", note.frames))?;
+                self.name(clip, "clip")
+            }
+            (None, RedactionNote::Withheld { withheld }) => self.say(&format!("clip    none: {withheld}")),
+            (None, RedactionNote::Done { .. }) => self.say("clip    none"),
+        }
+    }
+
+    /// Takes in that `evidence` of the case `name` is to come, or has come.
+    fn name(&mut self, evidence: &EvidenceRef, name: &str) -> Result<()> {
+        let Some(topic) = evidence.uri.strip_prefix("mqtt:") else { return Ok(()) };
+        self.named.insert(topic.to_owned(), (evidence.sha256.clone(), name.to_owned()));
+        match self.early.remove(topic) {
+            Some(bytes) => self.picture(topic, &bytes)?,
+            None => {
+                self.waiting.insert(topic.to_owned());
             }
         }
         Ok(())
@@ -262,7 +288,7 @@ impl<W: Write> Listener<W> {
     }
 }
 
-/// `{case_id}-{role}.jpg` from the end of an evidence topic, if both are plain names: what comes over the
+/// `{case_id}-{role}.jpg`, for a clip `.mp4`, from the end of an evidence topic, if both are plain names: what comes over the
 /// network must not choose where a file is written.
 fn file_name(topic: &str) -> Option<String> {
     let mut levels = topic.rsplit('/');
@@ -270,7 +296,9 @@ fn file_name(topic: &str) -> Option<String> {
     let plain = |name: &str| {
         (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
     };
-    (plain(role) && plain(case)).then(|| format!("{case}-{role}.jpg"))
+    let extension =
+        Role::ALL.iter().find(|known| known.as_str() == role).map_or("jpg", |role| role.extension());
+    (plain(role) && plain(case)).then(|| format!("{case}-{role}.{extension}"))
 }
 
 #[cfg(test)]
@@ -280,6 +308,7 @@ mod tests {
     #[test]
     fn a_topic_cannot_choose_where_a_picture_is_written() {
         assert_eq!(file_name("a/evidence/0a-1b/overview").as_deref(), Some("0a-1b-overview.jpg"));
+        assert_eq!(file_name("a/evidence/0a-1b/clip").as_deref(), Some("0a-1b-clip.mp4"));
         for bad in ["a/evidence/../overview", "a/evidence/x/", "", "a/evidence/x/y.z", "a/evidence/x/y\\z"] {
             assert_eq!(file_name(bad), None, "{bad}");
         }

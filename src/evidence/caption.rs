@@ -63,27 +63,55 @@ fn duration(seconds: f64) -> String {
 /// A copy of `picture` with a strip of `facts` below it. The strip is as high as the text needs: text that is
 /// too long shrinks a little, then wraps, and is never cut.
 pub fn add(picture: &RgbImage, facts: &Facts<'_>) -> RgbImage {
+    add_within(picture, facts, 0)
+}
+
+/// Rows of the strip that [`add`] lays below a picture of `width` pixels.
+pub(super) fn height(width: u32, facts: &Facts<'_>) -> u32 {
+    Layout::new(width, facts).strip
+}
+
+/// As [`add`], with a strip of at least `least` rows.
+pub(super) fn add_within(picture: &RgbImage, facts: &Facts<'_>, least: u32) -> RgbImage {
     let (width, height) = picture.dimensions();
-    let full = (width as f32 / 46.0).clamp(15.0, 28.0);
-    let pad = (full * 0.5).round();
-    let room = (width as f32 - 2.0 * pad).max(1.0);
-    let groups = facts.lines();
-    let widest = groups.iter().map(|line| text::width(&line.join(GAP), full)).fold(0.0, f32::max);
-    let shrunk = full * (room / widest).min(1.0);
-    let (size, lines) = if shrunk >= full * SHRINK {
-        (shrunk, groups.iter().map(|line| line.join(GAP)).collect())
-    } else {
-        (full, groups.iter().flat_map(|line| wrapped(line, full, room)).collect::<Vec<_>>())
-    };
-    let line_height = text::LINE_HEIGHT * size;
-    let strip = (line_height * lines.len() as f32 + 1.2 * pad).ceil() as u32;
-    let mut out = RgbImage::from_pixel(width, height + strip, GROUND);
+    let Layout { size, lines, pad, line_height, strip } = Layout::new(width, facts);
+    let mut out = RgbImage::from_pixel(width, height + strip.max(least), GROUND);
     imageops::replace(&mut out, picture, 0, 0);
     for (i, line) in lines.iter().enumerate() {
         let top = height as f32 + 0.6 * pad + line_height * i as f32;
         text::draw(&mut out, line, (pad, top), size, INK);
     }
     out
+}
+
+/// How a caption is set.
+struct Layout {
+    size: f32,
+    lines: Vec<String>,
+    pad: f32,
+    line_height: f32,
+    /// Rows that it takes up.
+    strip: u32,
+}
+
+impl Layout {
+    /// The caption of a picture of `width` pixels.
+    fn new(width: u32, facts: &Facts<'_>) -> Self {
+        let full = (width as f32 / 46.0).clamp(15.0, 28.0);
+        let pad = (full * 0.5).round();
+        let room = (width as f32 - 2.0 * pad).max(1.0);
+        let groups = facts.lines();
+        let widest = groups.iter().map(|line| text::width(&line.join(GAP), full)).fold(0.0, f32::max);
+        let shrunk = full * (room / widest).min(1.0);
+        let (size, lines) = if shrunk >= full * SHRINK {
+            (shrunk, groups.iter().map(|line| line.join(GAP)).collect())
+        } else {
+            (full, groups.iter().flat_map(|line| wrapped(line, full, room)).collect::<Vec<_>>())
+        };
+        let line_height = text::LINE_HEIGHT * size;
+        let strip = (line_height * lines.len() as f32 + 1.2 * pad).ceil() as u32;
+        Self { size, lines, pad, line_height, strip }
+    }
 }
 
 /// `facts` on as few lines as fit into `room` pixels, broken between facts, and within a fact only where it is

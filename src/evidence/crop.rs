@@ -82,7 +82,7 @@ mod tests {
         let part = Part { rect: PixelRect { x1: 200, y1: 100, x2: 600, y2: 300 }, width: 1000, height: 500 };
         let picture = Picture {
             role: Role::Closeup,
-            jpeg: Vec::new(),
+            bytes: Vec::new(),
             sha256: String::new(),
             width: 200,
             height: 100,

@@ -27,7 +27,17 @@ pub(super) fn encode(role: Role, compose: impl Fn(f32) -> (RgbImage, Option<u32>
             let sha256 = Sha256::digest(&jpeg).iter().map(|byte| format!("{byte:02x}")).collect();
             let (width, height) = picture.dimensions();
             let (captured, url, part) = (None, None, None);
-            return Ok(Picture { role, jpeg, sha256, width, height, view_height, captured, url, part });
+            return Ok(Picture {
+                role,
+                bytes: jpeg,
+                sha256,
+                width,
+                height,
+                view_height,
+                captured,
+                url,
+                part,
+            });
         }
     }
     Err(Error::new(Kind::System, format!("a picture does not fit into {MAX_BYTES} bytes at any size")))

@@ -2,6 +2,7 @@
 //! outside the picture, and named in the message by role and SHA-256.
 
 pub mod caption;
+pub mod clip;
 mod crop;
 pub mod draw;
 mod encode;
@@ -49,11 +50,13 @@ pub enum Role {
     Closeup,
     /// The same view after the place was seen empty.
     After,
+    /// The seconds around the opening, as a film.
+    Clip,
 }
 
 impl Role {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::First, Self::Overview, Self::Closeup, Self::After];
+    pub const ALL: [Self; 5] = [Self::First, Self::Overview, Self::Closeup, Self::After, Self::Clip];
 
     /// As file names, topics and messages spell it.
     pub fn as_str(self) -> &'static str {
@@ -62,18 +65,43 @@ impl Role {
             Self::Overview => "overview",
             Self::Closeup => "closeup",
             Self::After => "after",
+            Self::Clip => "clip",
+        }
+    }
+
+    /// Media type of its files.
+    pub fn media(self) -> &'static str {
+        match self {
+            Self::First | Self::Overview | Self::Closeup | Self::After => "image/jpeg",
+            Self::Clip => "video/mp4",
+        }
+    }
+
+    /// How names of its files end, without the dot.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::First | Self::Overview | Self::Closeup | Self::After => "jpg",
+            Self::Clip => "mp4",
+        }
+    }
+
+    /// Most bytes of its files.
+    pub fn max_bytes(self) -> usize {
+        match self {
+            Self::First | Self::Overview | Self::Closeup | Self::After => MAX_BYTES,
+            Self::Clip => clip::MAX_CLIP_BYTES,
         }
     }
 }
 
-/// One redacted JPEG picture, encoded.
+/// One redacted picture, encoded; or a clip of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Picture {
     /// What it shows.
     pub role: Role,
-    /// The JPEG file's bytes.
-    pub jpeg: Vec<u8>,
-    /// Lower-case hex SHA-256 of `jpeg`.
+    /// The file's bytes, of the media type of its role.
+    pub bytes: Vec<u8>,
+    /// Lower-case hex SHA-256 of `bytes`.
     pub sha256: String,
     /// Width in pixels, caption included.
     pub width: u32,

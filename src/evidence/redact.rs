@@ -25,6 +25,8 @@ const BLOCKS_OVER_VEHICLE: u32 = 8;
 const BLOCKS_OVER_FACE: u32 = 5;
 /// Blocks over the height of a hidden plate with its margins: a block is higher than a character is wide.
 const BLOCKS_OVER_PLATE: u32 = 2;
+/// How much larger the blocks of films are.
+const COARSER_IN_FILMS: u32 = 2;
 
 /// A picture whose heads and plates are hidden.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,24 +65,42 @@ pub(super) fn scaled(picture: &RgbImage, scale: f32) -> RgbImage {
 /// Hides the heads, faces and plates of `subjects` and says how many of each that was (boxes of one and the same
 /// are counted once).
 pub fn redact(canvas: Canvas, subjects: &[Subject]) -> (Redacted, Redaction) {
+    let (width, height) = canvas.pixels.dimensions();
+    let redacted = hidden(canvas, subjects, 1);
+    (redacted, counted(subjects, (width, height)))
+}
+
+/// As [`redact`], for one picture of a film: its blocks are twice as large, since a film shows each head many times.
+pub(super) fn redact_film(canvas: Canvas, subjects: &[Subject]) -> RgbImage {
+    hidden(canvas, subjects, COARSER_IN_FILMS).pixels
+}
+
+/// Hides the heads, faces and plates of `subjects` behind blocks that are `coarser` times as large as in a picture.
+fn hidden(canvas: Canvas, subjects: &[Subject], coarser: u32) -> Redacted {
     let mut pixels = canvas.pixels;
     let (width, height) = pixels.dimensions();
-    let mut counted: Vec<Subject> = Vec::new();
     for subject in subjects {
         let Some(region) = subject.region(width, height) else { continue };
-        pixelate(&mut pixels, region, block_side(subject.who, region));
+        pixelate(&mut pixels, region, coarser * block_side(subject.who, region));
+    }
+    Redacted { pixels }
+}
+
+/// How many of each of `subjects` show in a picture of `width` x `height`; boxes of one and the same are counted once.
+pub(super) fn counted(subjects: &[Subject], (width, height): (u32, u32)) -> Redaction {
+    let mut counted: Vec<Subject> = Vec::new();
+    for subject in subjects.iter().filter(|subject| subject.region(width, height).is_some()) {
         if !counted.iter().any(|known| known.same_as(subject)) {
             counted.push(*subject);
         }
     }
     let count = |who| counted.iter().filter(|subject| subject.who == who).count() as u32;
-    let redaction = Redaction {
+    Redaction {
         persons: count(Who::Person),
         vehicles: count(Who::Vehicle),
         faces: count(Who::Face),
         plates: count(Who::Plate),
-    };
-    (Redacted { pixels }, redaction)
+    }
 }
 
 /// Least side of a block in `region`, in pixels.

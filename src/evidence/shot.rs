@@ -103,7 +103,7 @@ impl Shot {
     pub fn keep(&self, at: CaptureTime) -> Option<FirstView> {
         match self.plain() {
             Evidence::Taken { pictures, redaction } => {
-                let jpeg = pictures.into_iter().next()?.jpeg;
+                let jpeg = pictures.into_iter().next()?.bytes;
                 Some(FirstView { at, jpeg, redaction })
             }
             Evidence::Withheld { .. } | Evidence::NoView => None,
@@ -190,6 +190,8 @@ fn compose(redacted: &Redacted, roles: &[Role], view: &View<'_>) -> Result<Vec<P
             Role::Closeup => pictures.extend(closeup(redacted, view)?),
             Role::First | Role::Overview => pictures.push(whole(redacted, role, view, view.objects)?),
             Role::After => pictures.push(whole(redacted, role, view, &[])?),
+            // Made of many frames, by `clip`.
+            Role::Clip => {}
         }
     }
     Ok(pictures)

@@ -1,4 +1,4 @@
-//! Evidence files on disk: `<case id>-<role>.jpg`, readable by the program's own user only, written whole or
+//! Evidence files on disk: `<case id>-<role>.jpg`, a clip `.mp4`, readable by the program's own user only, written whole or
 //! not at all.
 
 use std::collections::HashSet;
@@ -108,7 +108,7 @@ impl Store {
     /// # Errors
     /// [`Kind::Disk`](crate::error::Kind::Disk) when the file cannot be written.
     pub fn write(&self, case: &CaseId, picture: &Picture) -> Result<String> {
-        let bytes = picture.jpeg.len() as u64;
+        let bytes = picture.bytes.len() as u64;
         if self.counts.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes > self.limit.bytes {
             let room = Retention { bytes: self.limit.bytes.saturating_sub(bytes), ..self.limit };
             self.sweep_to(SystemTime::now(), &room, &HashSet::new())?;
@@ -117,7 +117,7 @@ impl Store {
         let name = file_name(case, picture.role);
         let path = self.folder.join(&name);
         let part = self.folder.join(format!(".{name}.part"));
-        let written = write_new(&part, &picture.jpeg).and_then(|()| fs::rename(&part, &path));
+        let written = write_new(&part, &picture.bytes).and_then(|()| fs::rename(&part, &path));
         // The new name itself is on disk only once the folder is.
         written.and_then(|()| File::open(&self.folder)?.sync_all()).map_err(|e| {
             // Left in place it would only take room; the next try makes it anew either way.
@@ -142,13 +142,13 @@ fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 
 /// The case whose picture the file `name` is; `None` when it is not a name that this module gives a file.
 pub(super) fn case_of(name: &str) -> Option<CaseId> {
-    let stem = name.strip_suffix(".jpg")?;
+    let (stem, extension) = name.rsplit_once('.')?;
     let role = stem.get(36..)?.strip_prefix('-')?;
-    Role::ALL.iter().find(|known| known.as_str() == role)?;
+    Role::ALL.iter().find(|known| known.as_str() == role && known.extension() == extension)?;
     CaseId::parse(stem.get(..36)?)
 }
 
 /// The name of the file of `role` of `case`. A case id is a UUID, so it is safe as a file name.
 pub fn file_name(case: &CaseId, role: Role) -> String {
-    format!("{}-{}.jpg", case.as_str(), role.as_str())
+    format!("{}-{}.{}", case.as_str(), role.as_str(), role.extension())
 }

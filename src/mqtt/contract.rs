@@ -6,6 +6,7 @@
 use schemars::{JsonSchema, SchemaGenerator};
 
 use super::answer::Answer;
+use super::clip::ClipNote;
 use super::command::{
     EvidenceCommand, QuietCommand, ReloadCommand, ResumeCommand, SnapshotCommand, Verb, VerdictCommand,
 };
@@ -34,6 +35,7 @@ const HEALTH_EXPIRY_S: u32 = 3 * HEALTH_AGAIN_S;
 
 const JSON: &str = "application/json";
 const JPEG: &str = "image/jpeg";
+const MP4: &str = "video/mp4";
 
 /// Who sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,15 +61,15 @@ pub enum Qos {
 pub enum Payload {
     /// JSON of one shape, that of the type under this name in `gridpatrol schema`.
     Json(&'static str, fn(&mut SchemaGenerator) -> schemars::Schema),
-    /// A JPEG file.
-    Jpeg,
+    /// A file of the row's content type.
+    File,
 }
 
 impl std::fmt::Debug for Payload {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Json(name, _) => write!(f, "Json({name})"),
-            Self::Jpeg => f.write_str("Jpeg"),
+            Self::File => f.write_str("File"),
         }
     }
 }
@@ -113,7 +115,7 @@ const PLAIN: Channel = Channel {
     expiry_s: None,
     content_type: JSON,
     properties: &[],
-    payload: Payload::Jpeg,
+    payload: Payload::File,
     answered_on: None,
 };
 
@@ -189,6 +191,42 @@ pub const EVIDENCE: Channel = Channel {
         ("source", "The box, as in the event."),
         ("subject", "Grid and camera, as in the event."),
         ("event", "Id of the event that lists the picture."),
+        ("sha256", "Lower-case hex SHA-256 of the payload."),
+    ],
+    ..PLAIN
+};
+
+/// What is known of clips.
+pub const CLIP: Channel = Channel {
+    name: "clip",
+    below: "case/{grid}/{kind}/clip/{case}",
+    title: "Clip of a case 案件短视频",
+    about: "Where `evidence.clip` of the box is on: what is known of the clip of the seconds around the opening of a case, \
+            with SHA-256 and size, or why there is none. It comes once, after the opened event and usually before the clip, \
+            and is no case event: it has no sequence number, and no event waits for it.",
+    expiry_s: Some(CASE_EXPIRY_S),
+    properties: &[
+        ("source", "The box, as in the event."),
+        ("subject", "Grid and camera, as in the event."),
+        ("event", "Id of the event with which the case opened."),
+    ],
+    payload: Payload::Json("clip", schema::<ClipNote>),
+    ..PLAIN
+};
+
+/// Clips of cases.
+pub const CLIP_FILE: Channel = Channel {
+    name: "clip_file",
+    below: "case/{grid}/{kind}/evidence/{case}/clip",
+    title: "Clip, the file 短视频文件",
+    about: "The clip that was told of on `clip/{case}`: a redacted MP4, H.264 Constrained Baseline without sound, below a \
+            megabyte. Not sent where a store has it.",
+    expiry_s: Some(CASE_EXPIRY_S),
+    content_type: MP4,
+    properties: &[
+        ("source", "The box, as in the event."),
+        ("subject", "Grid and camera, as in the event."),
+        ("event", "Id of the event with which the case opened; sent again, of the latest."),
         ("sha256", "Lower-case hex SHA-256 of the payload."),
     ],
     ..PLAIN
@@ -288,11 +326,13 @@ pub const RELOAD: Channel = Channel {
 };
 
 /// The contract, in the order in which a reader wants it.
-pub const TABLE: [&Channel; 13] = [
+pub const TABLE: [&Channel; 15] = [
     &STATUS,
     &HEALTH,
     &CASE,
     &EVIDENCE,
+    &CLIP,
+    &CLIP_FILE,
     &METRICS,
     &SNAPSHOT_PICTURE,
     &VERDICT,

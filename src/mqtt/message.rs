@@ -44,8 +44,8 @@ pub fn messages(report: &Report<'_>) -> Result<Vec<Message>> {
             matter: Matter::Picture(picture.role),
             recorded: report.recorded,
             topic: topic::evidence(report.plan, grid, &rule.kind.slug, case, picture.role),
-            payload: picture.jpeg.clone(),
-            content_type: contract::EVIDENCE.content_type.to_owned(),
+            payload: picture.bytes.clone(),
+            content_type: picture.role.media().to_owned(),
             expiry_s: expiry_s(&contract::EVIDENCE),
             properties: properties([("event", &event.id), ("sha256", &picture.sha256)]),
             notes: Vec::new(),
@@ -81,6 +81,6 @@ fn notes(report: &Report<'_>, rule: &RulePlan) -> Result<Vec<(Role, String)>> {
 }
 
 /// Seconds for which a broker keeps messages of `row`; as long as there are where the row has no bound.
-fn expiry_s(row: &Channel) -> u32 {
+pub(super) fn expiry_s(row: &Channel) -> u32 {
     row.expiry_s.unwrap_or(u32::MAX)
 }

@@ -4,6 +4,7 @@
 //! Nothing here is durable: [`crate::outbox`] holds every message until the broker has acknowledged it.
 
 pub mod answer;
+mod clip;
 pub mod command;
 mod context;
 pub mod contract;
@@ -19,6 +20,7 @@ mod status;
 pub mod topic;
 
 pub use answer::Answer;
+pub use clip::{ClipNote, clip_messages};
 pub use context::{Context, Tuning};
 pub use envelope::CaseEvent;
 pub use health::Health;

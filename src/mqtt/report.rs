@@ -3,6 +3,7 @@
 //! An event is a function of its [`Report`] alone: no wall clock, no random id. A replay of the same input is the
 //! same byte for byte, and an event that is sent again carries the id it had the first time.
 
+use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
 
 use super::envelope::{
@@ -17,7 +18,7 @@ use crate::clock::CaptureTime;
 use crate::config::GridProfile;
 use crate::detect::{Detection, ModelIdentity, Vocabulary};
 use crate::error::{Error, Kind, Result};
-use crate::evidence::{Evidence, Picture};
+use crate::evidence::{Evidence, Picture, Redaction};
 use crate::place::{Polygon, Position};
 use crate::plan::{CameraPlan, Plan, RulePlan};
 
@@ -166,13 +167,7 @@ fn case_data(report: &Report<'_>, rule: &RulePlan) -> CaseData {
         objects_left_out: (case.objects.len() - listed) as u64,
         evidence: evidence_refs(report, rule),
         redaction: match report.evidence {
-            Evidence::Taken { redaction, .. } => Some(RedactionNote::Done {
-                persons: redaction.persons,
-                vehicles: redaction.vehicles,
-                faces: redaction.faces,
-                plates: redaction.plates,
-                method: "pixelate".to_owned(),
-            }),
+            Evidence::Taken { redaction, .. } => Some(redaction.into()),
             Evidence::Withheld { reason } => Some(RedactionNote::Withheld { withheld: bounded(reason) }),
             Evidence::NoView => None,
         },
@@ -221,20 +216,40 @@ fn recurrence(note: &Note) -> Option<RecurrenceNote> {
 fn evidence_refs(report: &Report<'_>, rule: &RulePlan) -> Vec<EvidenceRef> {
     let Evidence::Taken { pictures, .. } = report.evidence else { return Vec::new() };
     let Case { id, grid, .. } = &report.happening.case;
-    let refer = |picture: &Picture| EvidenceRef {
-        role: picture.role,
-        uri: picture.url.clone().unwrap_or_else(|| {
-            format!("mqtt:{}", topic::evidence(report.plan, grid, &rule.kind.slug, id, picture.role))
-        }),
-        sha256: picture.sha256.clone(),
-        media: "image/jpeg".to_owned(),
-        bytes: picture.jpeg.len() as u64,
-        width: picture.width,
-        height: picture.height,
-        view_height: picture.view_height,
-        captured: picture.captured.map(|at| at.rfc3339(&report.plan.zone)),
+    let refer = |picture: &Picture| {
+        let topic = topic::evidence(report.plan, grid, &rule.kind.slug, id, picture.role);
+        EvidenceRef::new(picture, &topic, &report.plan.zone)
     };
     pictures.iter().map(refer).collect()
+}
+
+impl EvidenceRef {
+    /// Refers to `picture`, which is sent on `topic` unless a store has it; times are said in `zone`.
+    pub(super) fn new(picture: &Picture, topic: &str, zone: &TimeZone) -> Self {
+        Self {
+            role: picture.role,
+            uri: picture.url.clone().unwrap_or_else(|| format!("mqtt:{topic}")),
+            sha256: picture.sha256.clone(),
+            media: picture.role.media().to_owned(),
+            bytes: picture.bytes.len() as u64,
+            width: picture.width,
+            height: picture.height,
+            view_height: picture.view_height,
+            captured: picture.captured.map(|at| at.rfc3339(zone)),
+        }
+    }
+}
+
+impl From<&Redaction> for RedactionNote {
+    fn from(redaction: &Redaction) -> Self {
+        Self::Done {
+            persons: redaction.persons,
+            vehicles: redaction.vehicles,
+            faces: redaction.faces,
+            plates: redaction.plates,
+            method: "pixelate".to_owned(),
+        }
+    }
 }
 
 /// The corners of a zone to the fourth decimal, a fifth of a pixel of 1920; none of one with too many.
@@ -271,13 +286,13 @@ fn rounded(value: f64, parts: f64) -> f64 {
 }
 
 /// The first [`MAX_TEXT`] characters of `text`.
-fn bounded(text: &str) -> String {
+pub(super) fn bounded(text: &str) -> String {
     text.chars().take(MAX_TEXT).collect()
 }
 
 /// The id of an event: a UUID of version 8 (RFC 9562, section 5.8) whose bits are a SHA-256 over what makes the
 /// event the one it is.
-fn event_id(source: &str, case: &str, event_type: EventType, at: CaptureTime) -> String {
+pub(super) fn event_id(source: &str, case: &str, event_type: EventType, at: CaptureTime) -> String {
     let mut hash = Sha256::new();
     for part in [source, case, event_type.as_str()] {
         // The length keeps ("ab", "c") apart from ("a", "bc").

@@ -14,6 +14,8 @@ use crate::plan::Plan;
 pub const ALL_CASES: &str = "patrol/v1/+/+/case/+/+";
 /// The filter that follows the evidence pictures of every box and grid.
 pub const ALL_EVIDENCE: &str = "patrol/v1/+/+/case/+/+/evidence/+/+";
+/// The filter that follows what is known of the clips of every box and grid.
+pub const ALL_CLIPS: &str = "patrol/v1/+/+/case/+/+/clip/+";
 
 fn of(plan: &Plan, row: &Channel, more: &[(&str, &str)]) -> String {
     let own = [("street", plan.street.as_str()), ("box", plan.box_id.as_str())];
@@ -56,6 +58,11 @@ pub fn case(plan: &Plan, grid: &GridId, slug: &str) -> String {
     of(plan, &contract::CASE, &[("grid", grid.as_str()), ("kind", slug)])
 }
 
+/// Where is told what is known of the clip of a case, or why there is none.
+pub fn clip(plan: &Plan, grid: &GridId, slug: &str, id: &CaseId) -> String {
+    of(plan, &contract::CLIP, &[("grid", grid.as_str()), ("kind", slug), ("case", id.as_str())])
+}
+
 /// Where the evidence picture `role` of a case is sent as a binary message.
 pub fn evidence(plan: &Plan, grid: &GridId, slug: &str, id: &CaseId, role: Role) -> String {
     let more = [("grid", grid.as_str()), ("kind", slug), ("case", id.as_str()), ("role", role.as_str())];
@@ -70,5 +77,6 @@ mod tests {
     fn the_filters_are_those_of_the_contract() {
         assert_eq!(ALL_CASES, contract::CASE.filter());
         assert_eq!(ALL_EVIDENCE, contract::EVIDENCE.filter());
+        assert_eq!(ALL_CLIPS, contract::CLIP.filter());
     }
 }

@@ -30,7 +30,7 @@ pub struct CaseRecord {
 pub struct PictureRecord {
     /// What it shows, as [`Role`] spells it.
     pub role: String,
-    /// Its name in the evidence folder: `{case_id}-{role}.jpg`.
+    /// Its name in the evidence folder: `{case_id}-{role}.jpg`, that of a clip `.mp4`.
     pub file: String,
 }
 
@@ -80,6 +80,14 @@ pub(super) fn record(tx: &Transaction<'_>, message: &Message) -> rusqlite::Resul
             }
         }
         Matter::Picture(role) => list_picture(tx, case, role)?,
+        // One that goes to a store has no message of its own.
+        Matter::Clip => {
+            let is_made =
+                serde_json::from_slice::<ToldClip>(&message.payload).is_ok_and(|told| told.clip.is_some());
+            if is_made {
+                list_picture(tx, case, Role::Clip)?;
+            }
+        }
     }
     Ok(())
 }
@@ -101,6 +109,12 @@ struct NamedPicture {
     uri: String,
 }
 
+/// What of a note on a clip says whether there is one.
+#[derive(Deserialize)]
+struct ToldClip {
+    clip: Option<serde::de::IgnoredAny>,
+}
+
 /// Lists the picture `role` of `case`. Only of a listed case: a late picture of one that has fallen off the list is
 /// not shown.
 fn list_picture(tx: &Transaction<'_>, case: &str, role: Role) -> rusqlite::Result<()> {
@@ -113,7 +127,7 @@ fn list_picture(tx: &Transaction<'_>, case: &str, role: Role) -> rusqlite::Resul
 }
 
 fn file_of(case: &str, role: Role) -> String {
-    format!("{case}-{}.jpg", role.as_str())
+    format!("{case}-{}.{}", role.as_str(), role.extension())
 }
 
 /// Notes what a reviewer said of `case` at `at`, in nanoseconds; nothing of a case that is not listed.

@@ -19,8 +19,11 @@ pub enum Matter {
     Updated,
     /// A case cleared; the payload is the event's JSON.
     Cleared,
-    /// An evidence picture; the payload is the JPEG file.
+    /// An evidence picture; the payload is the JPEG file, or the MP4 file of a clip.
     Picture(Role),
+    /// What is known of a clip; the payload is JSON. It goes the way of pictures: it waits for the event before it,
+    /// holds up nothing, and is given up with them.
+    Clip,
 }
 
 impl Matter {
@@ -28,7 +31,7 @@ impl Matter {
     fn rank(self) -> Rank {
         match self {
             Self::Opened | Self::Cleared => Rank::CASE,
-            Self::Picture(_) => Rank::PICTURE,
+            Self::Picture(_) | Self::Clip => Rank::PICTURE,
             Self::Updated => Rank::UPDATE,
         }
     }
@@ -37,6 +40,9 @@ impl Matter {
 /// How early a row leaves, as it is stored; lower is earlier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Rank(pub(super) i64);
+
+/// In place of a role, for what is known of a clip.
+const CLIP_NOTE: &str = "clip_note";
 
 impl Rank {
     pub(super) const CASE: Self = Self(0);
@@ -91,6 +97,7 @@ pub(super) fn insert(tx: &Transaction<'_>, message: &Message) -> rusqlite::Resul
     let role = match message.matter {
         Matter::Opened | Matter::Updated | Matter::Cleared => None,
         Matter::Picture(role) => Some(role.as_str()),
+        Matter::Clip => Some(CLIP_NOTE),
     };
     let properties = serde_json::to_string(&message.properties)
         .map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
@@ -117,7 +124,7 @@ pub(super) fn insert(tx: &Transaction<'_>, message: &Message) -> rusqlite::Resul
 /// offered.
 pub(super) fn due(db: &Connection, now: i64, limit: usize) -> rusqlite::Result<Vec<Offer>> {
     db.prepare_cached(
-        "SELECT o.id, o.role IS NULL, o.topic, o.payload, o.content_type, o.expiry_s,
+        "SELECT o.id, o.role IS NULL OR o.role = ?3, o.topic, o.payload, o.content_type, o.expiry_s,
                 o.properties
          FROM outbox o LEFT JOIN temp.held h ON h.row = o.id
          WHERE o.set_aside IS NULL AND (h.until IS NULL OR h.until <= ?1)
@@ -126,7 +133,7 @@ pub(super) fn due(db: &Connection, now: i64, limit: usize) -> rusqlite::Result<V
                              AND e.id < o.id)
          ORDER BY o.rank, o.id LIMIT ?2",
     )?
-    .query_map(params![now, limit as i64], |row| {
+    .query_map(params![now, limit as i64, CLIP_NOTE], |row| {
         let properties: String = row.get(6)?;
         Ok(Offer {
             row: RowId(row.get(0)?),

@@ -1,7 +1,8 @@
 //! A slot that holds the latest frame of a camera and nothing older.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::evidence::clip::Reel;
 use crate::frame::Frame;
 
 /// The latest frame of one camera. Writer and reader exchange whole frames, so buffers go round and nothing is
@@ -9,6 +10,8 @@ use crate::frame::Frame;
 #[derive(Debug, Default)]
 pub struct Mailbox {
     inside: Mutex<Inside>,
+    /// What clips are made of, on a camera that has them: it is shown every frame, those that nobody takes too.
+    reel: Option<Arc<Reel>>,
 }
 
 #[derive(Debug, Default)]
@@ -20,8 +23,16 @@ struct Inside {
 }
 
 impl Mailbox {
+    /// One that shows every frame to `reel` too.
+    pub fn with_reel(reel: Option<Arc<Reel>>) -> Self {
+        Self { reel, ..Self::default() }
+    }
+
     /// Leaves `frame` and takes an old one back. A frame that nobody took is replaced and counted as dropped.
     pub fn post(&self, frame: &mut Frame) {
+        if let Some(reel) = &self.reel {
+            reel.show(frame);
+        }
         let mut inside = self.lock();
         std::mem::swap(&mut inside.frame, frame);
         if inside.fresh {
@@ -48,6 +59,9 @@ impl Mailbox {
 
     /// Says that no more frames will come.
     pub fn end(&self) {
+        if let Some(reel) = &self.reel {
+            reel.end();
+        }
         self.lock().ended = true;
     }
 

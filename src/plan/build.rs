@@ -255,6 +255,7 @@ fn camera_plan(
     let masks = mask::masks(file, camera, &rules)?;
     Ok(CameraPlan {
         masks,
+        clip: clip(file, camera)?,
         sign_posted: camera.sign_posted.or(file.config.privacy.sign_posted).unwrap_or(false),
         name: camera.name.clone().unwrap_or_else(|| id.clone()),
         view: view::view(file, camera, &input)?,
@@ -269,6 +270,20 @@ fn camera_plan(
         rules,
         id,
     })
+}
+
+/// Whether the cases of `camera` get a clip.
+fn clip(file: &ConfigFile, camera: &CameraConfig) -> Result<bool> {
+    let (key, wanted) = match (&camera.clip, &file.config.evidence.clip) {
+        (Some(own), _) => ("camera.clip", own),
+        (None, Some(all)) => ("evidence.clip", all),
+        (None, None) => return Ok(false),
+    };
+    if *wanted.get_ref() && file.config.privacy.pictures == Some(false) {
+        let what = "there is no clip without pictures: privacy.pictures is false";
+        return Err(file.fault(key, wanted.span(), what).help("leave one of the two out"));
+    }
+    Ok(*wanted.get_ref())
 }
 
 /// How many looks a second `camera` is to get.

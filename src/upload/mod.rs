@@ -72,9 +72,9 @@ pub enum Login {
 }
 
 impl UploadPlan {
-    /// The name of a picture in the store: `{street}/{box}/{case}/{role}-{sha256}.jpg`.
+    /// The name of a picture in the store: `{street}/{box}/{case}/{role}-{sha256}.jpg`, that of a clip `.mp4`.
     pub fn key(&self, case: &CaseId, role: Role, sha256: &str) -> String {
-        format!("{}/{}/{}-{sha256}.jpg", self.prefix, case.as_str(), role.as_str())
+        format!("{}/{}/{}-{sha256}.{}", self.prefix, case.as_str(), role.as_str(), role.extension())
     }
 
     /// The address of a picture.

@@ -82,7 +82,7 @@ impl Spool {
             role: picture.role,
             sha256: picture.sha256.clone(),
             since: SystemTime::now(),
-            bytes: picture.jpeg.len() as u64,
+            bytes: picture.bytes.len() as u64,
         };
         let name = waiting.file();
         let path = self.folder.join(&name);
@@ -91,7 +91,7 @@ impl Spool {
         if inside.waiting.iter().any(|known| known.file() == name) {
             return Ok(());
         }
-        write_new(&part, &picture.jpeg, waiting.since)
+        write_new(&part, &picture.bytes, waiting.since)
             .and_then(|()| fs::rename(&part, &path))
             .and_then(|()| File::open(&self.folder)?.sync_all())
             .map_err(|e| {
@@ -189,15 +189,16 @@ impl Spool {
 }
 
 fn file_name(case: &CaseId, role: Role, sha256: &str) -> String {
-    format!("{}-{}-{sha256}.jpg", case.as_str(), role.as_str())
+    format!("{}-{}-{sha256}.{}", case.as_str(), role.as_str(), role.extension())
 }
 
 /// Case, role and hash of the picture whose file is called `name`; `None` when it is no name of ours.
 fn parse(name: &str) -> Option<(CaseId, Role, String)> {
-    let stem = name.strip_suffix(".jpg")?;
+    let (stem, extension) = name.rsplit_once('.')?;
     let case = CaseId::parse(stem.get(..36)?)?;
     let (role, sha256) = stem.get(36..)?.strip_prefix('-')?.split_once('-')?;
-    let role = Role::ALL.into_iter().find(|known| known.as_str() == role)?;
+    let role =
+        Role::ALL.into_iter().find(|known| known.as_str() == role && known.extension() == extension)?;
     let is_hash = sha256.len() == 64 && sha256.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
     is_hash.then(|| (case, role, sha256.to_owned()))
 }
@@ -256,7 +257,7 @@ mod tests {
     fn picture(bytes: &[u8]) -> Picture {
         Picture {
             role: Role::Overview,
-            jpeg: bytes.to_vec(),
+            bytes: bytes.to_vec(),
             sha256: sha256_hex(bytes),
             width: 1,
             height: 1,

@@ -178,14 +178,14 @@ impl Uploads {
     /// Sends one picture and settles it.
     fn send(&self, client: &client::Client, waiting: &Waiting) -> std::result::Result<(), Trouble> {
         let disk = |e: Error| Trouble::Away(e, None);
-        let jpeg = match self.spool.read(waiting) {
-            Ok(jpeg) => jpeg,
+        let file = match self.spool.read(waiting) {
+            Ok(file) => file,
             Err(e) => {
                 error!(case = waiting.case.as_str(), "A picture for the store is gone: {e}.");
                 return self.spool.settle(waiting).map_err(disk);
             }
         };
-        let hash: String = Sha256::digest(&jpeg).iter().map(|byte| format!("{byte:02x}")).collect();
+        let hash: String = Sha256::digest(&file).iter().map(|byte| format!("{byte:02x}")).collect();
         if hash != waiting.sha256 {
             error!(
                 case = waiting.case.as_str(),
@@ -194,7 +194,7 @@ impl Uploads {
             return self.spool.settle(waiting).map_err(disk);
         }
         let key = self.plan.key(&waiting.case, waiting.role, &waiting.sha256);
-        client.put(&key, &jpeg, Timestamp::now())?;
+        client.put(&key, (&file, waiting.role.media()), Timestamp::now())?;
         let mut progress = self.lock();
         progress.uploaded += 1;
         if progress.trouble.take().is_some() {

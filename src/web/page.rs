@@ -103,6 +103,7 @@ fn role_name(role: &str) -> &'static str {
         "overview" => "全景",
         "closeup" => "特写",
         "after" => "案后",
+        "clip" => "短视频",
         _ => "图片",
     }
 }

@@ -188,8 +188,9 @@ async fn picture(State(site): State<Site>, Path(file): Path<String>) -> Response
         Ok(false) => return StatusCode::NOT_FOUND.into_response(),
         Err(e) => return failed(&e),
     }
+    let media = if file.ends_with(".mp4") { "video/mp4" } else { "image/jpeg" };
     match tokio::fs::read(site.evidence_dir.join(file)).await {
-        Ok(jpeg) => ([(header::CONTENT_TYPE, "image/jpeg")], jpeg).into_response(),
+        Ok(bytes) => ([(header::CONTENT_TYPE, media)], bytes).into_response(),
         Err(_) => StatusCode::NOT_FOUND.into_response(),
     }
 }

@@ -6,11 +6,13 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use clap::ValueEnum as _;
+use gridpatrol::evidence::clip::{Clip, Order as Film};
 use gridpatrol::metrics::Meter;
 use gridpatrol::mqtt::answer::{Done, Outcome, Photo, PictureNote};
 use gridpatrol::mqtt::command::{Code, Order, Verb};
 use gridpatrol::mqtt::contract::{self, Channel, Direction, Payload, TABLE};
 use gridpatrol::mqtt::topic;
+use gridpatrol::outbox::Message;
 
 use super::*;
 
@@ -55,7 +57,7 @@ impl mqtt::Commander for Clerk {
     }
     fn carry_out(&self, order: &Order) -> Outcome {
         let Order::Snapshot { camera } = order else { return Ok(Done::new(Code::Done)) };
-        let Picture { jpeg, sha256, .. } = picture(Role::Overview);
+        let Picture { bytes: jpeg, sha256, .. } = picture(Role::Overview);
         let topic = topic::snapshot(&self.0, camera);
         let note = PictureNote {
             uri: format!("mqtt:{topic}"),
@@ -69,6 +71,68 @@ impl mqtt::Commander for Clerk {
     }
 }
 
+/// The clip of case `n` that is wanted.
+fn film_of(plan: &Plan, n: u32) -> Film {
+    let Happening { case, at, .. } = happening(Change::Opened, &case_id(n), 0, 1);
+    let camera = &plan.cameras[0];
+    Film {
+        case,
+        at,
+        camera: camera.id.clone(),
+        camera_name: camera.name.clone(),
+        kind: camera.rules[0].kind.clone(),
+        zone: camera.rules[0].polygon.clone(),
+        time_zone: plan.zone.clone(),
+        model: model(),
+    }
+}
+
+/// A clip of case 1, and why case 2 has none.
+fn clip_messages(plan: &Plan) -> Vec<Message> {
+    let picture = Picture { captured: Some(at(13.0)), ..picture(Role::Clip) };
+    let redaction = Redaction { persons: 2, vehicles: 1, faces: 2, plates: 1 };
+    let clip = Clip { picture, frames: 21, duration_ms: 10_500, redaction };
+    let made = mqtt::clip_messages(plan, &film_of(plan, 1), Ok(&clip), at(300.0)).unwrap();
+    let withheld =
+        mqtt::clip_messages(plan, &film_of(plan, 2), Err("the session is gone"), at(300.0)).unwrap();
+    assert_eq!((made.len(), withheld.len()), (2, 1));
+    [made, withheld].concat()
+}
+
+#[test]
+fn what_is_told_of_a_clip_names_the_event_that_opened_its_case_and_the_file() {
+    let plan = plan(1883);
+    let opened = happening(Change::Opened, &case_id(1), 0, 1);
+    let event = event(&opened, &taken(&[]));
+    let [note, file, withheld] = &clip_messages(&plan)[..] else { panic!("three messages") };
+    let told: mqtt::ClipNote = serde_json::from_slice(&note.payload).unwrap();
+    assert_eq!(
+        (told.case_id.as_str(), told.event.as_str()),
+        (event.data.case_id.as_str(), event.id.as_str())
+    );
+    let clip = told.clip.unwrap();
+    assert_eq!(clip.uri, format!("mqtt:{}", file.topic));
+    assert_eq!((clip.media.as_str(), file.content_type.as_str()), ("video/mp4", "video/mp4"));
+    let hash: String = Sha256::digest(&file.payload).iter().map(|b| format!("{b:02x}")).collect();
+    assert_eq!((clip.sha256.as_str(), clip.bytes), (hash.as_str(), file.payload.len() as u64));
+    assert!(file.properties.contains(&("sha256".to_owned(), hash)));
+    let told: Value = serde_json::from_slice(&withheld.payload).unwrap();
+    assert_eq!(told["redaction"]["withheld"], "the session is gone");
+    assert!(told.get("clip").is_none());
+    // With a store there is an address, and no message with the file.
+    let url = Some("https://store.example/clip.mp4".to_owned());
+    let clip = Clip {
+        picture: Picture { url, ..picture(Role::Clip) },
+        frames: 1,
+        duration_ms: 500,
+        redaction: Redaction::default(),
+    };
+    let messages = mqtt::clip_messages(&plan, &film_of(&plan, 1), Ok(&clip), at(300.0)).unwrap();
+    assert_eq!(messages.len(), 1);
+    let told: Value = serde_json::from_slice(&messages[0].payload).unwrap();
+    assert_eq!(told["clip"]["uri"], "https://store.example/clip.mp4");
+}
+
 /// The row of the contract that `topic` belongs to.
 fn row(topic: &str) -> &'static Channel {
     // An answer may come one level below its usual place.
@@ -79,7 +143,13 @@ fn row(topic: &str) -> &'static Channel {
         filter.split('/').count() == topic.split('/').count()
             && levels.into_iter().all(|(filter, level)| filter == "+" || filter == level)
     };
-    TABLE.iter().find(is_of).unwrap_or_else(|| panic!("{topic} is not in the contract"))
+    // One row's topic may be another's with a parameter filled in.
+    let parameters = |row: &&&Channel| row.parameters().len();
+    TABLE
+        .iter()
+        .filter(is_of)
+        .min_by_key(parameters)
+        .unwrap_or_else(|| panic!("{topic} is not in the contract"))
 }
 
 #[test]
@@ -97,6 +167,7 @@ fn every_message_on_a_real_broker_is_the_one_in_the_contract() {
         board: Default::default(),
         store: None,
         uploads: None,
+        clips: None,
         clock: Arc::new(gridpatrol::clock::SystemClock),
         started: at(0.0),
     }));
@@ -106,6 +177,8 @@ fn every_message_on_a_real_broker_is_the_one_in_the_contract() {
     {
         accept(&box1.outbox, &box1.plan, change, &case_id(1), 0, roles);
     }
+    let messages = clip_messages(&box1.plan);
+    box1.outbox.accept("cam-05", None, |_| Ok(messages)).unwrap();
     box1.connect();
     let mut messages = everything.until(state_is("online"));
     let head = |id: &str| format!(r#""id":"{id}","at":"2026-11-23T15:47:00+08:00""#);

@@ -31,5 +31,5 @@ fn the_demo_subscriber_tells_each_case_and_keeps_its_checked_pictures() {
         assert!(told.contains(said), "{said} is not in\n{told}");
     }
     let file = folder.path().join("pictures").join(format!("{}-after.jpg", case_id(1)));
-    assert_eq!(std::fs::read(file).unwrap(), picture(Role::After).jpeg);
+    assert_eq!(std::fs::read(file).unwrap(), picture(Role::After).bytes);
 }

@@ -104,6 +104,7 @@ fn plan(port: u16) -> Plan {
             gate: GatePlan { enabled: true, look_interval_s: 5.0 },
             scores: None,
             masks: [].into(),
+            clip: false,
             sign_posted: true,
             rules: vec![rule("illegal_parking", GRIDS[0]), rule("crowd", GRIDS[1])],
         }],
@@ -154,7 +155,7 @@ fn picture(role: Role) -> Picture {
     let view_height = Some(552);
     Picture {
         role,
-        jpeg,
+        bytes: jpeg,
         sha256,
         width: 768,
         height: 600,

@@ -74,7 +74,7 @@ fn openings<'a>(happenings: impl Iterator<Item = &'a Happening>) -> usize {
 fn pictures() -> Evidence {
     let picture = |role| Picture {
         role,
-        jpeg: vec![0; 120_000],
+        bytes: vec![0; 120_000],
         sha256: "0".repeat(64),
         width: 1280,
         height: 752,

@@ -277,7 +277,12 @@ impl Subscriber {
 
     /// The next message; the test fails if none comes.
     pub(crate) fn next(&self) -> Received {
-        self.messages.recv_timeout(PATIENCE).expect("no message came")
+        self.next_within(PATIENCE)
+    }
+
+    /// The next message, for what takes long; the test fails if none comes.
+    pub(crate) fn next_within(&self, patience: Duration) -> Received {
+        self.messages.recv_timeout(patience).expect("no message came")
     }
 
     /// What has come and was not taken yet.

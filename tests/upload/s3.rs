@@ -88,7 +88,7 @@ fn an_s3_store_that_checks_signatures_has_the_picture_byte_for_byte() {
         assert_eq!(store.object(&at), None, "not yet");
         one.start();
         one.wait_until_empty();
-        assert_eq!(store.object(&at).unwrap(), picture(1).jpeg, "{path}");
+        assert_eq!(store.object(&at).unwrap(), picture(1).bytes, "{path}");
         assert_eq!(std::fs::read_dir(one.folder.path()).unwrap().count(), 0, "nothing is left on the disk");
     }
 }
@@ -108,7 +108,7 @@ fn an_s3_store_that_refuses_the_keys_says_why_and_the_picture_waits_for_the_righ
     // Mended while the box runs.
     secret(folder.path(), &store.secret_key);
     one.wait_until_empty();
-    assert_eq!(store.object(&at).unwrap(), picture(1).jpeg);
+    assert_eq!(store.object(&at).unwrap(), picture(1).bytes);
 
     let stranger = store.login("AKIAIOSFODNN7EXAMPLE", secret(folder.path(), &store.secret_key));
     let one = Box1::new(&store.url(""), stranger, None);

@@ -101,7 +101,8 @@ fn parameter(name: &str) -> Value {
         "case" => json!({ "description": "Id of the case, a UUID." }),
         "camera" => json!({ "description": "Id of the camera." }),
         "role" => {
-            let roles = [Role::First, Role::Overview, Role::Closeup, Role::After].map(Role::as_str);
+            let roles: Vec<&str> =
+                Role::ALL.into_iter().filter(|role| *role != Role::Clip).map(Role::as_str).collect();
             json!({ "description": "What the picture shows.", "enum": roles })
         }
         "verb" => {
@@ -148,7 +149,7 @@ fn message(row: &Channel, schemas: &mut Schemas) -> Value {
             binding["payloadFormatIndicator"] = 1.into();
             schemas.add(row.direction, schema)
         }
-        Payload::Jpeg => {
+        Payload::File => {
             binding["payloadFormatIndicator"] = 0.into();
             json!({ "type": "string", "contentMediaType": row.content_type, "description": "The file's bytes as they are." })
         }
