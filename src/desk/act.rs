@@ -279,6 +279,7 @@ impl Desk {
             &NewPicture {
                 role,
                 sha256: &photo.sha256,
+                media: "image/jpeg",
                 topic: None,
                 url: None,
                 not_before: None,

@@ -13,12 +13,13 @@ use ureq::Agent;
 use ureq::http::StatusCode;
 
 use super::http;
-use super::intake::{MAX_PICTURE, sha256_of};
+use super::intake::{MAX_PICTURE, check_file, sha256_of};
 use super::life::Millis;
 use super::plan::picture_url;
 use super::service::Desk;
 use super::store::{self, DuePicture};
 use crate::error::{Error, Kind, Result};
+use crate::evidence::Role;
 use crate::tls;
 
 /// How long a picture may take, connection and all.
@@ -80,8 +81,8 @@ impl Desk {
                 continue;
             }
             seen_to += 1;
-            match ask(&agent, &url, &picture.sha256, token.as_deref()) {
-                Ok(jpeg) => self.fetched(&picture, &jpeg)?,
+            match ask(&agent, &url, (&picture.role, &picture.sha256), token.as_deref()) {
+                Ok(file) => self.fetched(&picture, &file)?,
                 Err(trouble) => {
                     let (id, tries) = (picture.id, picture.tries);
                     match &trouble {
@@ -108,8 +109,8 @@ impl Desk {
         Ok(seen_to)
     }
 
-    fn fetched(&self, picture: &DuePicture, jpeg: &[u8]) -> Result<()> {
-        self.album.keep(jpeg)?;
+    fn fetched(&self, picture: &DuePicture, file: &[u8]) -> Result<()> {
+        self.album.keep(file)?;
         let now = self.now();
         self.store.put(|tx| {
             if tx.picture_is_here(picture.id, now)? {
@@ -155,9 +156,14 @@ fn origin(url: &str) -> &str {
     &url[..path]
 }
 
-/// The picture of `sha256` as its store gives it. `url` is spelt as it was read when it was found to be listed, so that
+/// The picture of this role and SHA-256 as its store gives it. `url` is spelt as it was read when it was found to be listed, so that
 /// nobody reads another host in it.
-fn ask(agent: &Agent, url: &str, sha256: &str, token: Option<&str>) -> std::result::Result<Vec<u8>, Trouble> {
+fn ask(
+    agent: &Agent,
+    url: &str,
+    (role, sha256): (&str, &str),
+    token: Option<&str>,
+) -> std::result::Result<Vec<u8>, Trouble> {
     let away = |e: ureq::Error| {
         // The address stays out of the log: a store may put a signature into it.
         let what = match &e {
@@ -169,7 +175,9 @@ fn ask(agent: &Agent, url: &str, sha256: &str, token: Option<&str>) -> std::resu
             .help("check the network, evidence.hosts and evidence.ca_file");
         Trouble::Away(error.caused_by(e))
     };
-    let mut request = agent.get(url).header("accept", "image/jpeg");
+    let mut request = agent
+        .get(url)
+        .header("accept", if role == Role::Clip.as_str() { Role::Clip.media() } else { "image/jpeg" });
     if let Some(token) = token.filter(|_| url.starts_with("https:")) {
         request = request.header("authorization", token);
     }
@@ -180,15 +188,13 @@ fn ask(agent: &Agent, url: &str, sha256: &str, token: Option<&str>) -> std::resu
         other => return Err(Trouble::Refused(format!("it answers with status {}", other.as_u16()))),
     }
     let most = MAX_PICTURE as u64;
-    let jpeg = answer.body_mut().with_config().limit(most).read_to_vec().map_err(|e| match e {
+    let file = answer.body_mut().with_config().limit(most).read_to_vec().map_err(|e| match e {
         ureq::Error::BodyExceedsLimit(_) => Trouble::Refused(format!("it is larger than {most} bytes")),
         e => away(e),
     })?;
-    if sha256_of(&jpeg) != sha256 {
+    if sha256_of(&file) != sha256 {
         return Err(Trouble::Refused("what it has is not the picture of the event (SHA-256)".to_owned()));
     }
-    if !jpeg.starts_with(&[0xff, 0xd8, 0xff]) {
-        return Err(Trouble::Refused("it is not a JPEG file".to_owned()));
-    }
-    Ok(jpeg)
+    check_file(role, &file).map_err(|why| Trouble::Refused(why.to_owned()))?;
+    Ok(file)
 }

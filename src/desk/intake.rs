@@ -22,9 +22,9 @@ use super::timers::{by_desk, flag};
 use crate::config::GridProfile;
 use crate::error::Result;
 use crate::evidence::Role;
-use crate::mqtt::Answer;
 use crate::mqtt::command::Code;
 use crate::mqtt::envelope::{CaseData, CaseEvent, EventType, EvidenceRef, RedactionNote};
+use crate::mqtt::{Answer, ClipNote};
 use crate::place::GridId;
 
 /// Largest event, in bytes.
@@ -33,11 +33,15 @@ const MAX_EVENT: usize = 64 << 10;
 const MAX_STATUS: usize = 32 << 10;
 /// Largest picture, in bytes.
 pub(super) const MAX_PICTURE: usize = 8 << 20;
+/// Largest clip, in bytes; a box makes them much smaller.
+pub(super) const MAX_CLIP: usize = 4 << 20;
 /// Longest name or place in an event, in characters.
 const MAX_TEXT: usize = 200;
 /// Most objects and pictures of an event that are kept.
 const MAX_OBJECTS: usize = 32;
 const MAX_PICTURES: usize = 8;
+/// Most clips of a case: a box makes one each time that it tells the opening.
+const MAX_CLIPS: usize = 4;
 /// Most corners of a zone.
 const MAX_CORNERS: usize = 64;
 /// A sighting this long after a disposal is none that was under way: clocks differ by seconds, not by a minute.
@@ -81,8 +85,21 @@ pub struct Taken {
 enum Message {
     Event(Box<Event>),
     Picture { topic: String, sha256: String },
+    Clip(Box<ToldClip>),
+    Nothing,
     Status(BoxRow),
     Answer { source: String, answer: Box<Answer> },
+}
+
+/// What a box says of a clip that it has made; its words were checked.
+#[derive(Debug)]
+struct ToldClip {
+    /// `{street}/{box}`.
+    source: String,
+    case_id: String,
+    /// On which the clip comes, or would come.
+    topic: String,
+    clip: EvidenceRef,
 }
 
 /// An event whose words were checked.
@@ -134,6 +151,8 @@ impl Desk {
                             self.picture_is_here(tx, case, picture, &role)?;
                         }
                     }
+                    Message::Nothing => {}
+                    Message::Clip(told) => self.clip(tx, told, now)?,
                     Message::Status(row) => tx.set_box(row)?,
                     Message::Answer { source, answer } => self.answer(tx, source, answer)?,
                 }
@@ -164,7 +183,17 @@ impl Desk {
                     ["case", grid, kind, "evidence", case, role]
                         if [grid, kind, case, role].into_iter().all(|level| is_level(level)) =>
                     {
-                        return self.read_picture(incoming);
+                        return self.read_picture(incoming, role);
+                    }
+                    ["case", grid, kind, "clip", case]
+                        if [grid, kind, case].into_iter().all(|level| is_level(level)) =>
+                    {
+                        match read_clip(source, [grid, kind, case], &incoming.payload) {
+                            // Why there is no clip is for the log of the box and for who looks after it.
+                            Ok(None) => Ok(Message::Nothing),
+                            Ok(Some(told)) => Ok(Message::Clip(Box::new(told))),
+                            Err(why) => Err(why),
+                        }
                     }
                     ["status"] => read_status(source, &incoming.payload, now),
                     ["cmd", "verdict", "ack", desk] if *desk == self.plan.client_id => {
@@ -178,15 +207,16 @@ impl Desk {
         Ok(read)
     }
 
-    fn read_picture(&self, incoming: &Incoming) -> Result<std::result::Result<Message, &'static str>> {
-        let jpeg = &incoming.payload;
-        if jpeg.len() > MAX_PICTURE {
-            return Ok(Err("the picture is too large"));
+    fn read_picture(
+        &self,
+        incoming: &Incoming,
+        role: &str,
+    ) -> Result<std::result::Result<Message, &'static str>> {
+        let file = &incoming.payload;
+        if let Err(why) = check_file(role, file) {
+            return Ok(Err(why));
         }
-        if !jpeg.starts_with(&[0xff, 0xd8, 0xff]) {
-            return Ok(Err("the picture is not a JPEG file"));
-        }
-        let sha256 = self.album.keep(jpeg)?;
+        let sha256 = self.album.keep(file)?;
         Ok(Ok(Message::Picture { topic: incoming.topic.clone(), sha256 }))
     }
 
@@ -215,6 +245,7 @@ impl Desk {
                 &NewPicture {
                     role: named.role.as_str(),
                     sha256: &named.sha256,
+                    media: named.role.media(),
                     topic: Some(&topic),
                     url,
                     not_before: url.filter(|url| self.may_fetch(url)).map(|_| now),
@@ -228,6 +259,38 @@ impl Desk {
             if is_here {
                 self.picture_is_here(tx, id, picture, named.role.as_str())?;
             }
+        }
+        Ok(())
+    }
+
+    /// Takes in that there is a clip of a case. One of a case that the desk does not know is none of its own.
+    fn clip(&self, tx: &mut Tx<'_>, told: &ToldClip, now: Millis) -> rusqlite::Result<()> {
+        let Some(row) = store::cases::of_box(tx, &told.source, &told.case_id)? else { return Ok(()) };
+        let role = Role::Clip.as_str();
+        if store::pictures(tx, row.id)?.iter().filter(|picture| picture.role == role).count() >= MAX_CLIPS {
+            return Ok(());
+        }
+        let url = Some(told.clip.uri.as_str()).filter(|uri| !uri.starts_with("mqtt:"));
+        let (picture, is_here) = tx.add_picture(
+            row.id,
+            &NewPicture {
+                role,
+                sha256: &told.clip.sha256,
+                media: Role::Clip.media(),
+                topic: Some(&told.topic),
+                url,
+                not_before: url.filter(|url| self.may_fetch(url)).map(|_| now),
+                marks: None,
+                width: told.clip.width,
+                height: told.clip.height,
+                is_here: false,
+                at: now,
+            },
+        )?;
+        if is_here {
+            self.picture_is_here(tx, row.id, picture, role)?;
+        } else if url.is_some() {
+            self.fetches.notify_one();
         }
         Ok(())
     }
@@ -319,7 +382,7 @@ impl Desk {
         Ok(())
     }
 
-    /// A picture has come and is named. The overview is what lists show, or whatever came first.
+    /// A picture has come and is named. The overview is what lists show, or whatever came first; never a clip.
     pub(super) fn picture_is_here(
         &self,
         tx: &mut Tx<'_>,
@@ -328,7 +391,7 @@ impl Desk {
         role: &str,
     ) -> rusqlite::Result<()> {
         let has_thumb = store::cases::by_id(tx, case)?.is_some_and(|row| row.thumb.is_some());
-        if role == Role::Overview.as_str() || !has_thumb {
+        if role != Role::Clip.as_str() && (role == Role::Overview.as_str() || !has_thumb) {
             tx.set_thumb(case, picture)?;
         }
         tx.stir(case, "picture")
@@ -432,11 +495,7 @@ fn read_event(
             |topic| topic == evidence_topic(&source, data, named.role),
         )
     };
-    let is_sound = |named: &EvidenceRef| {
-        named.sha256.len() == 64
-            && named.sha256.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
-            && is_own(named)
-    };
+    let is_sound = |named: &EvidenceRef| is_hash(&named.sha256) && is_own(named);
     if !data.evidence.iter().all(is_sound) {
         return Err("a picture in the event is not one of its case");
     }
@@ -480,6 +539,53 @@ fn read_event(
     let sequence: Option<i64> = event.sequence.parse().ok().filter(|n| is_sequence && *n >= 0);
     let sequence = sequence.ok_or("the sequence of the event is not a number")?;
     Ok(Message::Event(Box::new(Event { source, seen, sequence, event })))
+}
+
+/// What is told of the clip of a case; `None` where there is none. `levels` are grid, kind and case of its topic.
+fn read_clip(
+    source: String,
+    [grid, kind, case]: [&str; 3],
+    payload: &[u8],
+) -> std::result::Result<Option<ToldClip>, &'static str> {
+    if payload.len() > MAX_EVENT {
+        return Err("what is told of a clip is too long");
+    }
+    let note: ClipNote = serde_json::from_slice(payload).map_err(|_| "it does not tell of a clip")?;
+    if note.case_id != case {
+        return Err("what is told of a clip says something else than its topic");
+    }
+    let Some(clip) = note.clip else { return Ok(None) };
+    let topic = format!("patrol/v1/{source}/case/{grid}/{kind}/evidence/{case}/{}", Role::Clip.as_str());
+    let is_own = match clip.uri.strip_prefix("mqtt:") {
+        Some(named) => named == topic,
+        None => picture_url(&clip.uri).is_some(),
+    };
+    let is_clip = clip.role == Role::Clip && clip.media == Role::Clip.media();
+    if !is_own || !is_clip || !is_hash(&clip.sha256) {
+        return Err("the clip is not one of its case");
+    }
+    if clip.bytes > MAX_CLIP as u64 {
+        return Err("the clip is too large");
+    }
+    Ok(Some(ToldClip { source, case_id: note.case_id, topic, clip }))
+}
+
+/// Whether `file` may be evidence of `role`: its size, and how it begins.
+pub(super) fn check_file(role: &str, file: &[u8]) -> std::result::Result<(), &'static str> {
+    if role == Role::Clip.as_str() {
+        if file.len() > MAX_CLIP {
+            return Err("the clip is too large");
+        }
+        return if file.get(4..8) == Some(b"ftyp") { Ok(()) } else { Err("the clip is not an MP4 file") };
+    }
+    if file.len() > MAX_PICTURE {
+        return Err("the picture is too large");
+    }
+    if file.starts_with(&[0xff, 0xd8, 0xff]) { Ok(()) } else { Err("the picture is not a JPEG file") }
+}
+
+fn is_hash(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }
 
 fn read_status(source: String, payload: &[u8], now: Millis) -> std::result::Result<Message, &'static str> {

@@ -183,9 +183,9 @@ pub struct SeenObject {
 pub struct PictureInfo {
     /// Id for [`super::Desk::picture`].
     pub id: i64,
-    /// `first`, `overview`, `closeup`, `after` of a camera; `report`, `disposal`, `verification` of a person.
+    /// `first`, `overview`, `closeup`, `after`, `clip` of a camera; `report`, `disposal`, `verification` of a person.
     pub role: String,
-    /// `image/jpeg`.
+    /// `image/jpeg`, or `video/mp4` of a clip.
     pub media: String,
     /// Width in pixels.
     pub width: u32,
@@ -201,6 +201,13 @@ pub struct PictureInfo {
     pub sha256: String,
     /// When it came, or was named.
     pub at: Millis,
+}
+
+impl PictureInfo {
+    /// Whether it is a film.
+    pub(in crate::desk) fn is_clip(&self) -> bool {
+        self.media == crate::evidence::Role::Clip.media()
+    }
 }
 
 /// What an event marks on a picture of a whole view. Coordinates are 0-1 of the view, which is the upper part of the

@@ -211,6 +211,7 @@ fn filters(desk: &Desk) -> Vec<Filter> {
     vec![
         filter(format!("{share}patrol/v1/{street}/+/case/+/+")),
         filter(format!("{share}patrol/v1/{street}/+/case/+/+/evidence/+/+")),
+        filter(format!("{share}patrol/v1/{street}/+/case/+/+/clip/+")),
         filter(format!("patrol/v1/{street}/+/status")),
         filter(format!("patrol/v1/{street}/+/cmd/verdict/ack/{}", desk.plan.client_id)),
     ]

@@ -3,6 +3,7 @@
 
 mod broker;
 mod browser;
+mod clips;
 mod demo;
 mod fetch;
 mod flood;

@@ -149,6 +149,13 @@ impl Person {
         self.take(answer)
     }
 
+    /// Asks for a part of what is at `path`.
+    pub(super) fn get_part(&mut self, path: &str, range: &str) -> Page {
+        let request = self.agent.get(format!("{}{path}", self.base)).header("cookie", self.cookie());
+        let answer = request.header("range", range).call().unwrap();
+        self.take(answer)
+    }
+
     /// Sends a form of the page that was looked at last.
     pub(super) fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Page {
         let csrf = self.csrf.clone();

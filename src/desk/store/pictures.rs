@@ -11,6 +11,8 @@ use crate::desk::model::PictureInfo;
 pub(in crate::desk) struct NewPicture<'a> {
     pub(in crate::desk) role: &'a str,
     pub(in crate::desk) sha256: &'a str,
+    /// Its media type.
+    pub(in crate::desk) media: &'a str,
     /// The topic on which it comes, or would come; `None` for what a person has sent.
     pub(in crate::desk) topic: Option<&'a str>,
     /// Its address in a store.
@@ -87,7 +89,7 @@ impl Tx<'_> {
         let is_here = picture.is_here || came_early;
         self.prepare_cached(
             "INSERT INTO picture (case_, role, sha256, topic, media, width, height, is_here, at, url, not_before, marks)
-             VALUES (?1, ?2, ?3, ?4, 'image/jpeg', ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+             VALUES (?1, ?2, ?3, ?4, ?12, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
         )?
         .execute((
             case,
@@ -101,6 +103,7 @@ impl Tx<'_> {
             picture.url,
             picture.not_before.filter(|_| !is_here),
             picture.marks,
+            picture.media,
         ))?;
         Ok((self.last_insert_rowid(), is_here))
     }

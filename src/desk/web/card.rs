@@ -59,7 +59,8 @@ pub(super) fn seen(cx: &Cx, seen: &Seen) -> Markup {
 pub(super) fn card(cx: &Cx, detail: &CaseDetail, back: &str) -> Markup {
     let case = &detail.case;
     let link = format!("/case/{}", case.id);
-    let picture = case.thumb.or_else(|| detail.pictures.iter().find(|p| p.is_here).map(|p| p.id));
+    let picture =
+        case.thumb.or_else(|| detail.pictures.iter().find(|p| p.is_here && !p.is_clip()).map(|p| p.id));
     html! {
         article.card data-case=(case.id) tabindex="-1" {
             div.thumb {

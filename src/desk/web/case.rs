@@ -1,8 +1,8 @@
 //! The page of one case: what was seen and done, and what can be done next.
 
 use axum::extract::{Path, Query};
-use axum::http::header;
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Redirect};
 use maud::{Markup, html};
 use serde::Deserialize;
 
@@ -61,7 +61,11 @@ fn pictures(cx: &Cx, detail: &CaseDetail) -> Markup {
         div.pictures {
             @for picture in &detail.pictures {
                 figure {
-                    @if picture.is_here {
+                    @if picture.is_here && picture.is_clip() {
+                        // Not before somebody wants it: it is as large as four pictures.
+                        video controls preload="none" playsinline muted width=(picture.width) height=(picture.height)
+                            src=(format!("/picture/{}", picture.id)) aria-label=(role(cx, picture)) {}
+                    } @else if picture.is_here {
                         a href=(format!("/picture/{}", picture.id)) data-zoom {
                             img src=(format!("/picture/{}", picture.id)) width=(picture.width) height=(picture.height)
                                 alt=(role(cx, picture)) loading="lazy";
@@ -84,6 +88,7 @@ fn role(cx: &Cx, picture: &PictureInfo) -> &'static str {
         "overview" => ("全景", "Overview"),
         "closeup" => ("特写", "Close-up"),
         "after" => ("清空后", "After it cleared"),
+        "clip" => ("立案前后短视频", "Clip around the opening"),
         "disposal" => ("处置照片", "Disposal"),
         "verification" => ("核查照片", "Verification"),
         _ => ("上报照片", "Report"),
@@ -401,11 +406,12 @@ pub(super) async fn merge(cx: Cx, Path(id): Path<String>) -> Reply {
     Ok(layout::page(&cx, cx.t("合并", "Merge"), &body))
 }
 
-pub(super) async fn picture(cx: Cx, Path(id): Path<String>) -> Reply {
+pub(super) async fn picture(cx: Cx, Path(id): Path<String>, asked: HeaderMap) -> Reply {
     let id = number(&cx, &id)?;
     let picture = cx.ask(move |desk, viewer| desk.picture(viewer, id)).await?;
     let media = match picture.media.as_str() {
         "image/png" => "image/png",
+        "video/mp4" => "video/mp4",
         _ => "image/jpeg",
     };
     let headers = [
@@ -413,6 +419,81 @@ pub(super) async fn picture(cx: Cx, Path(id): Path<String>) -> Reply {
         (header::CACHE_CONTROL, "private, max-age=3600"),
         (header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox"),
     ];
-    let answer: Response = (headers, picture.bytes).into_response();
-    Ok(answer)
+    if media != "video/mp4" {
+        return Ok((headers, picture.bytes).into_response());
+    }
+    // Some players show a film only if they can ask for parts of it.
+    let whole = picture.bytes.len();
+    let accepts = [(header::ACCEPT_RANGES, "bytes")];
+    let wanted = asked.get(header::RANGE).and_then(|range| range.to_str().ok());
+    Ok(match wanted.map(|range| part(range, whole)) {
+        None | Some(Part::Whole) => (accepts, headers, picture.bytes).into_response(),
+        Some(Part::Bytes(from, to)) => {
+            let said = [(header::CONTENT_RANGE, format!("bytes {from}-{to}/{whole}"))];
+            let bytes = picture.bytes[from..=to].to_vec();
+            (StatusCode::PARTIAL_CONTENT, accepts, said, headers, bytes).into_response()
+        }
+        Some(Part::Beyond) => {
+            let said = [(header::CONTENT_RANGE, format!("bytes */{whole}"))];
+            (StatusCode::RANGE_NOT_SATISFIABLE, accepts, said).into_response()
+        }
+    })
+}
+
+/// The part of a file that is asked for, first and last byte.
+#[derive(Debug, PartialEq, Eq)]
+enum Part {
+    Whole,
+    Bytes(usize, usize),
+    Beyond,
+}
+
+/// What `range` asks for of a file of `whole` bytes (RFC 9110, section 14.1.2). Several ranges at once, or what is no
+/// range, are answered with the whole file, as the standard allows.
+fn part(range: &str, whole: usize) -> Part {
+    let Some((from, to)) = range.strip_prefix("bytes=").and_then(|range| range.trim().split_once('-')) else {
+        return Part::Whole;
+    };
+    let (from, to): (Option<usize>, Option<usize>) = match (from.is_empty(), to.is_empty()) {
+        (false, true) => (from.parse().ok(), Some(usize::MAX)),
+        (false, false) => (from.parse().ok(), to.parse().ok()),
+        // The last so many bytes.
+        (true, false) => match to.parse::<usize>() {
+            Ok(0) => return Part::Beyond,
+            Ok(last) => (Some(whole.saturating_sub(last)), Some(usize::MAX)),
+            Err(_) => return Part::Whole,
+        },
+        (true, true) => return Part::Whole,
+    };
+    match (from, to) {
+        (Some(from), Some(to)) if from <= to && from < whole => Part::Bytes(from, to.min(whole - 1)),
+        (Some(from), Some(to)) if from <= to => Part::Beyond,
+        _ => Part::Whole,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_of_a_film_is_what_was_asked_for() {
+        for (range, expected) in [
+            ("bytes=0-1", Part::Bytes(0, 1)),
+            ("bytes=0-", Part::Bytes(0, 99)),
+            ("bytes=40-1000", Part::Bytes(40, 99)),
+            ("bytes=-10", Part::Bytes(90, 99)),
+            ("bytes=-1000", Part::Bytes(0, 99)),
+            ("bytes=100-", Part::Beyond),
+            ("bytes=-0", Part::Beyond),
+            ("bytes=5-2", Part::Whole),
+            ("bytes=0-1,5-6", Part::Whole),
+            ("bytes=x-", Part::Whole),
+            ("rows=0-1", Part::Whole),
+            ("bytes=-", Part::Whole),
+        ] {
+            assert_eq!(part(range, 100), expected, "{range}");
+        }
+        assert_eq!(part("bytes=0-", 0), Part::Beyond);
+    }
 }
