@@ -24,7 +24,7 @@
 //! - [`case`] the catalogue of kinds, the places that remember, the life of a case, and the throttle that decides for
 //!   the whole box what is told now;
 //! - [`judge`] the core of one camera, track to case, as a pure function of state, look and capture time;
-//! - [`evidence`] redacted, captioned pictures;
+//! - [`evidence`] redacted, captioned pictures, and clips;
 //! - [`pipeline`] one camera's chain and the threads that run it;
 //! - [`outbox`] the durable queue, [`mqtt`] topics, messages, the session with the broker;
 //! - [`upload`] pictures to a store on the network, where there is one;
@@ -36,8 +36,8 @@
 //! - [`cli`] the verbs; [`clock`], [`shutdown`], [`service`], [`telemetry`] and [`error`] around it all.
 //!
 //! Threads: one capture thread per camera writes the latest frame into a mailbox; each worker thread owns a
-//! detector and runs the core of one camera at a time; one more makes the pictures of cases, and one uploads them where
-//! there is a store; two tokio threads deliver and serve. Everything between them is bounded.
+//! detector and runs the core of one camera at a time; one more makes the pictures of cases, one their clips where they
+//! are wanted, and one uploads them where there is a store; two tokio threads deliver and serve. Everything between them is bounded.
 
 pub mod config;
 pub mod plan;

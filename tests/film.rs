@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gridpatrol::case::catalog::CATALOG;
 use gridpatrol::case::{Case, CaseId, RuleIndex};
@@ -12,14 +12,14 @@ use gridpatrol::config::ConfigFile;
 use gridpatrol::detect::{Detector, ModelIdentity};
 use gridpatrol::error::{Error, Kind};
 use gridpatrol::evidence::clip::{Clip, MAX_CLIP_BYTES, MAX_SIZE, Order, Queue, Reel, Take, film};
-use gridpatrol::evidence::{Pictures, Role};
+use gridpatrol::evidence::{Eyes, Pictures, Role};
 use gridpatrol::frame::Frame;
 use gridpatrol::place::{GridBasis, GridId, Polygon};
 use gridpatrol::plan::Plan;
 use gridpatrol::source::{Mp4Source, Next, Source as _};
 use sha2::{Digest as _, Sha256};
 
-use crate::evidence::scripted;
+use crate::evidence::{finder, scripted};
 use crate::redaction::{FACES, as_frame, crowd, distinct, eyes, model, sure};
 use crate::support::mosquitto::Mosquitto;
 use crate::support::program::{CLIP, KERB, Running, configuration, gridpatrol_ok};
@@ -216,6 +216,43 @@ fn a_camera_that_gave_nothing_gives_no_clip() {
     let mut sees = scripted(|_, _| Ok(vec![]));
     let why = film(&take, &Pictures::through(eyes()), &mut sees, || true).unwrap_err().to_string();
     assert!(why.contains("no picture in the seconds around the opening"), "{why}");
+}
+
+#[test]
+fn pictures_of_other_cases_do_not_wait_for_a_clip() {
+    let take = take(moving_crowd(9.0), 5.0);
+    // Each look for faces takes a while; a picture of the clip takes several.
+    let slow = |label| {
+        Box::new(finder(label, |_, _| {
+            std::thread::sleep(Duration::from_millis(5));
+            Ok(vec![])
+        }))
+    };
+    let pictures = Pictures::through(Eyes::new((slow("face"), 0.2), (slow("plate"), 0.2)).unwrap());
+    let frame = moving_crowd(1.0).next().unwrap();
+    let alone = {
+        let began = Instant::now();
+        pictures.shot(&frame, [], scripted(|_, _| Ok(vec![])).vocabulary(), &mut scripted(|_, _| Ok(vec![])));
+        began.elapsed()
+    };
+    std::thread::scope(|scope| {
+        let filming = scope.spawn(|| {
+            let mut sees = scripted(|_, _| Ok(vec![]));
+            film(&take, &pictures, &mut sees, || true).unwrap()
+        });
+        let mut longest = Duration::ZERO;
+        for _ in 0..4 {
+            std::thread::sleep(alone / 2);
+            let began = Instant::now();
+            let mut sees = scripted(|_, _| Ok(vec![]));
+            let vocabulary = sees.vocabulary().clone();
+            pictures.shot(&frame, [], &vocabulary, &mut sees);
+            longest = longest.max(began.elapsed());
+            assert!(!filming.is_finished(), "the clip is still in the making");
+        }
+        assert!(longest < 4 * alone, "a picture took {longest:?}, alone {alone:?}");
+        assert!(filming.join().unwrap().frames >= 16);
+    });
 }
 
 /// A frame long after the opening.

@@ -177,6 +177,24 @@ mod tests {
     }
 
     #[test]
+    fn e4_clips_go_as_pictures_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let clip = |n: u32| evidence(n).replace("overview.jpg", "clip.mp4");
+        put(folder.path(), &clip(1), 10, DAY * 31);
+        put(folder.path(), &clip(2), 10, DAY * 8);
+        put(folder.path(), &clip(3), 10, DAY * 29);
+        // No name of ours: a clip is an MP4 file, a picture is none.
+        for other in ["clip.jpg", "overview.mp4"] {
+            put(folder.path(), &evidence(4).replace("overview.jpg", other), 10, DAY * 900);
+        }
+        let rejected = [CaseId::parse(&clip(2)[..36]).unwrap()].into();
+        let swept = sweep(folder.path(), SystemTime::now(), &Retention::default(), &rejected).unwrap();
+        assert_eq!(swept, Swept { expired: 2, bytes: 10, ..Swept::default() });
+        assert_eq!(left(folder.path()).len(), 3);
+        assert!(folder.path().join(clip(3)).exists());
+    }
+
+    #[test]
     fn e4_the_oldest_go_when_the_quota_is_reached() {
         let folder = tempfile::tempdir().unwrap();
         for n in 0..10 {

@@ -1,7 +1,7 @@
 //! Room on the disk: what is given up, and in which order, when the queue has grown to its quota (O4).
 //!
 //! A box that has been cut off for months must not fill the disk that its own state is on. What costs a person
-//! least goes first: the pictures of cases that are over, then the pictures of those that stand, then updates, then
+//! least goes first: clips, which are as large as four pictures and show no more of what stands, the pictures of cases that are over, then the pictures of those that stand, then updates, then
 //! all that is left of the oldest cases that are over. That a case stands is never given up: there are only as many
 //! as there are places to watch.
 
@@ -29,7 +29,10 @@ impl Lost {
     }
 }
 
-/// Chooses rows of one rank, oldest first, up to a limit. Of a case that is no longer listed only old rows can be
+/// Each chooses rows of one rank, oldest first, up to a limit. What is known of a clip stays: it is small, and the clip
+/// can be asked for again.
+const CLIPS: &str = "SELECT id FROM outbox WHERE rank = ?1 AND role = 'clip' ORDER BY id LIMIT ?2";
+/// Of a case that is no longer listed only old rows can be
 /// left, so it counts as over.
 const PICTURES_OF_RESOLVED: &str = "SELECT o.id FROM outbox o LEFT JOIN cases c ON c.case_id = o.case_id
      WHERE o.rank = ?1 AND coalesce(c.resolved, 1) ORDER BY o.id LIMIT ?2";
@@ -42,6 +45,7 @@ const RESOLVED: &str = "SELECT o.id FROM outbox o JOIN cases c ON c.case_id = o.
 pub(super) fn make(tx: &Transaction<'_>, quota: u64) -> rusqlite::Result<Lost> {
     let mut lost = Lost::default();
     let stages = [
+        (CLIPS, Rank::PICTURE),
         (PICTURES_OF_RESOLVED, Rank::PICTURE),
         (OF_RANK, Rank::PICTURE),
         (OF_RANK, Rank::UPDATE),
@@ -140,6 +144,20 @@ mod tests {
         let names: Vec<(String, usize)> = left(&outbox);
         let expected = [("stands", 2), ("over", 2), ("over", 2), ("new", 2), ("stands", 40), ("new", 41)];
         assert_eq!(names, expected.map(|(name, kib)| (name.to_owned(), kib)));
+    }
+
+    #[test]
+    fn o4_clips_go_before_pictures_and_what_is_known_of_them_stays() {
+        let outbox = Outbox::in_memory().unwrap().with_quota(100 * KIB);
+        put(&outbox, "old", Matter::Opened, 2);
+        put(&outbox, "old", Matter::Picture(Role::Overview), 20);
+        put(&outbox, "old", Matter::Clip, 1);
+        put(&outbox, "old", Matter::Picture(Role::Clip), 60);
+        put(&outbox, "new", Matter::Opened, 2);
+        put(&outbox, "new", Matter::Picture(Role::Overview), 20);
+        assert_eq!(outbox.backlog().unwrap().lost, Lost { events: 0, pictures: 1 });
+        let expected = [("old", 2), ("new", 2), ("old", 20), ("old", 1), ("new", 20)];
+        assert_eq!(left(&outbox), expected.map(|(name, kib)| (name.to_owned(), kib)));
     }
 
     #[test]

@@ -259,6 +259,31 @@ fn the_backlog_says_how_old_the_oldest_is_and_how_much_room_it_takes() {
 }
 
 #[test]
+fn a_clip_is_listed_with_its_case_and_what_is_known_of_it_is_text_that_waits_for_its_event() {
+    let outbox = Outbox::in_memory().unwrap();
+    put(&outbox, vec![event("a", "opened"), event("b", "opened")]);
+    let told =
+        |case: &str, json: &str| Message { payload: json.into(), matter: Matter::Clip, ..event(case, "") };
+    put(&outbox, vec![told("a", r#"{"clip":{"role":"clip"}}"#), picture("a", Role::Clip)]);
+    put(&outbox, vec![told("b", r#"{"redaction":{"withheld":"no"}}"#)]);
+    let files = |case: &str| -> Vec<String> {
+        let cases = outbox.cases(10).unwrap();
+        let found = cases.into_iter().find(|record| record.id == id(case).as_str()).unwrap();
+        found.pictures.into_iter().map(|picture| picture.file).collect()
+    };
+    assert_eq!(files("a"), [format!("{}-clip.mp4", id("a"))]);
+    assert!(files("b").is_empty(), "there is none");
+    // Nothing of a clip is offered before its event has left, and no event waits for it.
+    assert_eq!(outbox.due(Instant::now(), 10).unwrap().len(), 2);
+    let rows: Vec<RowId> = outbox.due(Instant::now(), 10).unwrap().iter().map(|offer| offer.row).collect();
+    outbox.delivered(&rows).unwrap();
+    let due = outbox.due(Instant::now(), 10).unwrap();
+    let is_text: Vec<bool> = due.iter().map(|offer| offer.is_text).collect();
+    assert_eq!(is_text, [true, false, true]);
+    assert_eq!(outbox.backlog().unwrap().pictures, 3);
+}
+
+#[test]
 fn a_command_that_was_answered_is_remembered_over_a_restart_until_it_is_no_longer_good() {
     let folder = tempfile::tempdir().unwrap();
     let at = |seconds| CaptureTime::default().plus_seconds(seconds);

@@ -101,5 +101,6 @@ mod tests {
             plan.address(&case, Role::Closeup, &sha),
             format!("https://store.example/evidence/410102007/box-1/{}/closeup-{sha}.jpg", case.as_str())
         );
+        assert!(plan.address(&case, Role::Clip, &sha).ends_with(&format!("/clip-{sha}.mp4")));
     }
 }

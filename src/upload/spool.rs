@@ -291,6 +291,10 @@ mod tests {
         let passed = [spool.next(&none).unwrap().sha256].into();
         assert_eq!(spool.next(&passed), None);
         assert!(folder.path().join("holiday.jpg").exists(), "what is not ours is left alone");
+        spool.put(&case(3), &Picture { role: Role::Clip, ..picture(b"film") }).unwrap();
+        drop(spool);
+        let spool = Spool::open(folder.path(), 1000).unwrap();
+        assert_eq!(spool.count().0, 2, "a clip waits as pictures do");
     }
 
     #[test]

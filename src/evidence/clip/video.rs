@@ -63,6 +63,10 @@ fn run(count: usize, picture: impl Fn(usize) -> Result<RgbImage>, qp: u8) -> Res
     let first = picture(0)?;
     let size = first.dimensions();
     let even = |side: u32| side > 0 && side.is_multiple_of(2);
+    let unlike = || fault("its pictures are not all of one size with even sides");
+    if !even(size.0) || !even(size.1) {
+        return Err(unlike());
+    }
     let mut config = EncoderConfig::baseline(size.0 as usize, size.1 as usize);
     config.qp = qp;
     // One key picture: a clip is a few seconds long and is decoded from its start.
@@ -74,8 +78,8 @@ fn run(count: usize, picture: impl Fn(usize) -> Result<RgbImage>, qp: u8) -> Res
     let mut next = Some(first);
     for n in 0..count {
         let picture = next.take().map_or_else(|| picture(n), Ok)?;
-        if picture.dimensions() != size || !even(size.0) || !even(size.1) {
-            return Err(fault("its pictures are not all of one size with even sides"));
+        if picture.dimensions() != size {
+            return Err(unlike());
         }
         let access_unit = encoder.try_encode(&planes(&picture)).map_err(broken)?;
         let mut coded = Coded { unit: Vec::with_capacity(access_unit.len() + 8), key: false };
