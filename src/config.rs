@@ -283,7 +283,7 @@ pub struct EvidenceConfig {
     pub upload: Option<UploadConfig>,
     /// Whether each case that opens gets a clip: an MP4 of at most 960 x 540 with two pictures a second, from 7 s before
     /// to 3 s after, redacted as pictures are. A camera of which only key pictures are decoded gives as many as it has. A
-    /// camera then holds up to 20 MB of memory for it, and a clip takes some 15 CPU seconds of a low-priority
+    /// camera then holds up to 20 MB of memory for it, and a clip takes 15 to 20 CPU seconds of a low-priority
     /// thread.
     /// Default false.
     #[schemars(with = "Option<bool>")]

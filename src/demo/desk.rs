@@ -217,7 +217,7 @@ impl DemoDesk {
 }
 
 /// What a box calls its pictures.
-const OF_CAMERAS: [&str; 4] = ["first", "overview", "closeup", "after"];
+const OF_CAMERAS: [&str; 5] = ["first", "overview", "closeup", "after", "clip"];
 
 /// Runs pages, links and the conversation with the broker in a thread of their own until `shutdown`.
 fn serve(
