@@ -135,9 +135,7 @@ impl Occupancy {
 
     /// The place was found occupied.
     pub(crate) fn hit(&mut self, at: CaptureTime, hit: Hit) {
-        if self.is_bridge(at) {
-            self.bridged_s += at.seconds_since(self.last_seen);
-        }
+        self.bridged_s = self.bridged_until_s(at);
         // Misses count into the detection rate only once a hit proves that the object was there.
         let misses = self.misses as f32;
         self.found = (self.found + 1.0) * MEMORY;
@@ -234,10 +232,18 @@ impl Occupancy {
             || (self.hits < 3 && looked_for && at.seconds_since(self.last_seen) > BRIDGED_S)
     }
 
-    /// Counts `hits` further sightings that were made before the place got this belief.
-    pub(crate) fn count_hits(&mut self, hits: u32) {
+    /// The part of the dwell, in seconds, for which nothing was found, hidden or not, if it is found again at `at`.
+    pub(crate) fn bridged_until_s(&self, at: CaptureTime) -> f64 {
+        let bridge_s = if self.is_bridge(at) { at.seconds_since(self.last_seen) } else { 0.0 };
+        self.bridged_s + bridge_s
+    }
+
+    /// Counts `hits` further sightings that were made before the place got this belief; for `bridged_s` of that time
+    /// nothing was found.
+    pub(crate) fn count_hits(&mut self, hits: u32, bridged_s: f64) {
         self.hits += hits;
         self.looks += hits;
+        self.bridged_s += bridged_s;
         self.log_odds = MOST;
     }
 

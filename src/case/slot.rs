@@ -39,6 +39,9 @@ pub(crate) struct Slot {
     pub(crate) occupancy: Occupancy,
     /// The latest sighting.
     pub(crate) latest: Detection,
+    /// Where it was last found, be it in part.
+    #[serde(default)]
+    pub(crate) found: BBox,
     /// The last time that all of the object was seen, not only what something in front left over.
     pub(crate) last_whole: CaptureTime,
     /// The open case, once the dwell was reached.
@@ -97,6 +100,7 @@ impl Slot {
             group,
             occupancy: Occupancy::new(at, since),
             latest: detection,
+            found: detection.bbox,
             last_whole: at,
             case: None,
             manoeuvre: None,
@@ -127,6 +131,7 @@ impl Slot {
             }),
             watched: self.occupancy.was_watched(at),
             nudged: self.occupancy.lost_view(),
+            bridged_s: self.occupancy.bridged_until_s(at),
         };
         let trial = Trial::new(at, gap);
         if self.trial.as_ref().is_none_or(|running| running.odds() < trial.odds()) {
@@ -224,7 +229,8 @@ impl Slot {
         if let Some(trial) = &self.trial {
             next.anchor = trial.settled(&self.anchor);
             // The boxes of the trial were sightings.
-            next.occupancy.count_hits(trial.boxes());
+            let bridged_s = (self.occupancy.bridged_until_s(at) - trial.bridged_s()).max(0.0);
+            next.occupancy.count_hits(trial.boxes(), bridged_s);
         }
         *self = next;
     }

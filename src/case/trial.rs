@@ -179,6 +179,8 @@ pub(crate) struct Gap {
     pub(crate) watched: bool,
     /// Whether the view was unusable meanwhile and may have shifted.
     pub(crate) nudged: bool,
+    /// For how much of the dwell nothing was found, this gap included, in seconds.
+    pub(crate) bridged_s: f64,
 }
 
 /// Something found where nothing was found for a while.
@@ -190,6 +192,8 @@ pub(crate) struct Trial {
     odds: f32,
     #[serde(default)]
     nudged: bool,
+    #[serde(default)]
+    bridged_s: f64,
     boxes: [BBox; MOST],
     shown: [[bool; 4]; MOST],
     len: usize,
@@ -198,7 +202,7 @@ pub(crate) struct Trial {
 impl Trial {
     /// Of something found at `since` after `gap`.
     pub(crate) fn new(since: CaptureTime, gap: Gap) -> Self {
-        let Gap { stood_s, lasted_s: gap_s, emptiness, left, came, watched, nudged } = gap;
+        let Gap { stood_s, lasted_s: gap_s, emptiness, left, came, watched, nudged, bridged_s } = gap;
         let most = MOST_EMPTINESS + (gap_s / GLARE_S).max(1.0).ln() as f32;
         let turnover = (gap_s.max(1.0) / TURNOVER_S.max(stood_s)).ln() as f32;
         let odds = turnover.min(0.0) + (EMPTY_WORTH * emptiness).min(most);
@@ -208,12 +212,17 @@ impl Trial {
             (false, true) => odds - UNSEEN_MANOEUVRE,
             (false, false) => odds,
         };
-        Self { since, odds, nudged, boxes: [BBox::default(); MOST], shown: [[false; 4]; MOST], len: 0 }
+        Self { since, odds, nudged, bridged_s, boxes: [BBox::default(); MOST], shown: [[false; 4]; MOST], len: 0 }
     }
 
     /// Sightings so far.
     pub(crate) fn boxes(&self) -> u32 {
         self.len as u32
+    }
+
+    /// For how much of the dwell nothing was found before it, in seconds.
+    pub(crate) fn bridged_s(&self) -> f64 {
+        self.bridged_s
     }
 
     /// How suspicious it was before any of its boxes, in natural log-odds.
@@ -317,6 +326,7 @@ mod tests {
             came: false,
             watched: false,
             nudged: false,
+            bridged_s: 0.0,
         }
     }
 

@@ -139,7 +139,7 @@ impl Dwell {
                 slot.last_whole = scene.at;
             }
             let shown = scene.shown_edges(&slot.anchor, slot.group, slot.occupancy.first_seen);
-            sight(slot, scene.at, terms, detection.score, true);
+            sight(slot, scene.at, terms, &detection, true);
             slot.latest = detection;
             placed[column] = true;
             found[row] = true;
@@ -186,7 +186,7 @@ impl Dwell {
             if let Some(column) = part {
                 let detection = &scene.detections[standing[column]];
                 doubt(slot, scene.at);
-                sight(slot, scene.at, terms, detection.score, hidden);
+                sight(slot, scene.at, terms, detection, hidden);
                 placed[column] = true;
                 found[row] = true;
             }
@@ -209,7 +209,7 @@ impl Dwell {
             });
             if let Some(column) = whole {
                 let detection = scene.detections[standing[column]];
-                sight(slot, scene.at, terms, detection.score, true);
+                sight(slot, scene.at, terms, &detection, true);
                 slot.latest = detection;
                 slot.uncover(&detection.bbox);
                 placed[column] = true;
@@ -273,7 +273,7 @@ impl Dwell {
             }
             let partly = scene.hides(&slot.anchor, slot.group, slot.last_whole);
             // What was found beside its neighbour, if only in part, is not hidden by it.
-            if jolted || (partly && scene.hides_all(&slot.anchor, slot.group, slot.occupancy.last_seen)) {
+            if jolted || (partly && scene.hides_all(slot)) {
                 slot.occupancy.blind();
             } else {
                 slot.occupancy.miss(scene.at, scene.longest_step_s);
@@ -421,8 +421,10 @@ fn doubt(slot: &mut Slot, at: CaptureTime) {
     }
 }
 
-/// `slot` was found occupied at `at` by a detection with `score`; `surely` unless that may be of something else.
-fn sight(slot: &mut Slot, at: CaptureTime, terms: &Terms, score: f32, surely: bool) {
+/// `slot` was found occupied at `at` by `detection`; `surely` unless that may be of something else.
+fn sight(slot: &mut Slot, at: CaptureTime, terms: &Terms, detection: &Detection, surely: bool) {
+    let score = detection.score;
+    slot.found = detection.bbox;
     let unseen_s = at.seconds_since(slot.occupancy.last_seen);
     // What was seen for a moment before the view was lost may have been seen by a camera already turned away.
     let fleeting = slot.occupancy.lost_view() && slot.occupancy.hits < 3;

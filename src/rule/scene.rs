@@ -2,7 +2,7 @@
 
 use super::company::Company;
 use super::size::SizeLimits;
-use crate::case::{Case, CaseId, Change, Happening, RuleIndex, same_foot};
+use crate::case::{Case, CaseId, Change, Happening, RuleIndex, Slot, same_foot};
 use crate::clock::CaptureTime;
 use crate::detect::{BBox, Detection, Label};
 use crate::place::{Polygon, Site};
@@ -15,6 +15,9 @@ const HIDDEN: f32 = 0.25;
 const HIDDEN_BY_NEIGHBOUR: f32 = 0.6;
 /// The same for something that already stood there while a part of the object was found.
 const HIDDEN_IN_PART: f32 = 0.45;
+/// The share of what was found that something in front covers, from which it was found through that: no detector sees
+/// through a bus, so either the bus hides nothing or there was nothing to find.
+const SEEN_THROUGH: f32 = 0.8;
 /// A neighbour is one that rested for so many seconds before the object was last seen whole.
 const NEIGHBOUR_S: f64 = 3.0;
 /// How much higher in the picture than a place something may stand and still be in front of it, in heights of
@@ -90,14 +93,19 @@ impl Scene<'_> {
         self.is_hidden(anchor, group, last_whole, |_| true)
     }
 
-    /// The same for a place in which something was found at `last_seen`, be it in part: what stood in front then evidently
-    /// does not hide it from the detector.
-    pub(crate) fn hides_all(&self, anchor: &BBox, group: u16, last_seen: CaptureTime) -> bool {
+    /// The same for a place in which something was found before, be it in part: what stood in front then evidently does
+    /// not hide it from the detector.
+    pub(crate) fn hides_all(&self, slot: &Slot) -> bool {
+        let Slot { anchor, occupancy, .. } = slot;
         let mut hidden = 0.0;
-        for (track, cover) in self.in_front(anchor, group) {
+        for (track, cover) in self.in_front(anchor, slot.group) {
             let covered = anchor.covered_by(&cover);
-            if covered >= HIDDEN && !was_beside(track, last_seen) && !self.has_passed(track) {
+            if covered >= HIDDEN && !was_beside(track, occupancy.last_seen) && !self.has_passed(track) {
                 return true;
+            }
+            // Nor does it hide what was never found but through it.
+            if was_beside(track, occupancy.first_seen) && slot.found.covered_by(&cover) >= SEEN_THROUGH {
+                continue;
             }
             // Two that cover a part each leave less than one does.
             hidden += covered;
