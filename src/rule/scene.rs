@@ -195,11 +195,12 @@ impl Scene<'_> {
         let anchor = *anchor;
         self.tracker.tracks().iter().filter_map(move |track| {
             let cover = track.cover(self.at);
-            // Its own object, seen whole where only a part of it made the anchor, included.
+            // Its own object, seen whole where only a part of it made the anchor, or in part, included.
             let own = track.group == group
                 && track.motion != Motion::Moving
                 && (cover.iou(&anchor) >= SAME
-                    || (anchor.covered_by(&cover) >= ALL && same_foot(&anchor, &cover)));
+                    || (anchor.covered_by(&cover).max(cover.covered_by(&anchor)) >= ALL
+                        && same_foot(&anchor, &cover)));
             let nearer = cover.y2 >= anchor.y2 - IN_FRONT * anchor.height();
             (!own && nearer).then_some((track, cover))
         })
