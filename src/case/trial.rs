@@ -87,6 +87,11 @@ impl Spread {
     /// A box further off than this many deviations counts as no further: it was cut short or is another object's.
     const CLIP: f32 = 3.0;
 
+    /// How many boxes make an object well known: then an edge that lies further inside than this, in box sizes, was not
+    /// seen. What shows beside something in front, or the part of it that a detector takes for another one, has such.
+    const KNOWN_BOXES: u32 = 20;
+    const CUT_OFF: f32 = 0.2;
+
     /// Of a single box.
     pub(crate) fn new() -> Self {
         Self { boxes: 1, variance: [Self::ASSUMED * Self::ASSUMED; 4] }
@@ -102,9 +107,11 @@ impl Spread {
         self.boxes = (self.boxes + 1).min(Self::MEMORY);
         let weight = 1.0 / self.boxes as f32;
         let spread_weight = 1.0 / (self.boxes + Self::ASSUMED_BOXES) as f32;
+        let known = self.boxes >= Self::KNOWN_BOXES;
         let mut step = offsets(mean, seen);
-        for ((off, variance), shown) in step.iter_mut().zip(&mut self.variance).zip(shown) {
-            if !shown {
+        for (edge, ((off, variance), shown)) in step.iter_mut().zip(&mut self.variance).zip(shown).enumerate() {
+            let inside = if edge < 2 { *off } else { -*off };
+            if !shown || (known && inside > (ASTRAY * variance.sqrt()).max(Self::CUT_OFF)) {
                 *off = 0.0;
                 continue;
             }
