@@ -126,12 +126,15 @@ impl Spread {
         mean.y2 += h * step[3];
     }
 
-    /// Whether one of the `shown` edges of `seen` lies so far from `mean` that the object is not in its place.
+    /// Whether one of the `shown` edges of `seen` lies so far from `mean`, and the one across from it by half of that at
+    /// least, that the object is not in its place. An edge that moves alone is of a part of it.
     pub(crate) fn is_astray(&self, mean: &BBox, seen: &BBox, shown: [bool; 4]) -> bool {
-        let edges = offsets(mean, seen).into_iter().zip(&self.variance).zip(shown);
-        edges
-            .into_iter()
-            .any(|((off, variance), shown)| shown && off.abs() > (ASTRAY * variance.sqrt()).max(LEAST_ASTRAY))
+        let off = offsets(mean, seen);
+        (0..4).any(|edge| {
+            let least = (ASTRAY * self.variance[edge].sqrt()).max(LEAST_ASTRAY);
+            let across = off[edge ^ 2] * off[edge].signum();
+            shown[edge] && off[edge].abs() > least && across > off[edge].abs() / 2.0
+        })
     }
 
     /// How much more likely it is that the edges `middles`, each of so many boxes, are another object's than those
@@ -257,7 +260,7 @@ impl Trial {
         if self.len < fewest {
             return None;
         }
-        let middles = self.middles();
+        let middles = self.middles(mean);
         let mut odds = self.odds + spread.unlike(mean, middles, if self.nudged { NUDGE } else { DRIFT });
         if spread.is_astray(&self.settled(mean), &self.boxes[0], self.shown[0]) {
             odds += MANOEUVRE;
@@ -275,7 +278,7 @@ impl Trial {
     /// The box that the trial settled on; edges that never showed are those of `mean`.
     pub(crate) fn settled(&self, mean: &BBox) -> BBox {
         let mut edges: [f32; 4] = (*mean).into();
-        for (edge, (middle, boxes)) in edges.iter_mut().zip(self.middles()) {
+        for (edge, (middle, boxes)) in edges.iter_mut().zip(self.middles(mean)) {
             if boxes > 0 {
                 *edge = middle;
             }
@@ -283,8 +286,10 @@ impl Trial {
         edges.into()
     }
 
-    /// The middle of each edge, and over how many boxes: the mean without the [`TRIMMED`] share at either end.
-    fn middles(&self) -> [(f32, usize); 4] {
+    /// The middle of each edge, and over how many boxes: the mean without what lies far from most, in sizes of `place`,
+    /// and without the [`TRIMMED`] share at either end.
+    fn middles(&self, place: &BBox) -> [(f32, usize); 4] {
+        let far = [place.width(), place.height()].map(|size| Spread::CUT_OFF * size);
         std::array::from_fn(|edge| {
             let mut values = [0.0; MOST];
             let mut count = 0;
@@ -298,6 +303,11 @@ impl Trial {
                 return (0.0, 0);
             }
             values[..count].sort_unstable_by(f32::total_cmp);
+            let most = values[count / 2];
+            let near = |value: &&f32| (**value - most).abs() <= far[edge % 2];
+            let first = values[..count].iter().take_while(|value| !near(value)).count();
+            let values = &values[first..first + values[first..count].iter().take_while(near).count()];
+            let count = values.len();
             let trim = if count < FEWEST_SHOWN { 0 } else { count.div_ceil(TRIMMED) };
             let kept = &values[trim..count - trim];
             (kept.iter().sum::<f32>() / kept.len() as f32, count)
