@@ -12,7 +12,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::scene::{Scene, Terms, WEAK, happening};
+use super::scene::{Hiding, Scene, Terms, WEAK, happening};
 use crate::case::occupancy::Hit;
 use crate::case::{Case, Change, Happening, Identity, Sign, Slot, common, same_foot};
 use crate::clock::CaptureTime;
@@ -174,16 +174,20 @@ impl Dwell {
             if found[row] {
                 continue;
             }
-            let hidden = scene.hides(&slot.anchor, slot.group, slot.last_whole);
+            // Asked for at most once, and seldom.
+            let mut hides = None;
+            let mut is_hidden =
+                || *hides.get_or_insert_with(|| scene.hides(&slot.anchor, slot.group, slot.last_whole));
             let part = standing.iter().enumerate().position(|(column, &index)| {
                 let seen = &scene.detections[index].bbox;
                 !placed[column]
                     && scene.groups[index] == slot.group
                     && seen.covered_by(&slot.anchor) >= INSIDE
                     && slot.anchor.covered_by(seen) >= PART
-                    && (hidden || same_foot(&slot.anchor, seen))
+                    && (same_foot(&slot.anchor, seen) || is_hidden())
             });
             if let Some(column) = part {
+                let hidden = is_hidden();
                 let detection = &scene.detections[standing[column]];
                 doubt(slot, scene.at);
                 sight(slot, scene.at, terms, detection, hidden);
@@ -247,10 +251,16 @@ impl Dwell {
         let mut lost: Option<(CaptureTime, CaptureTime)> = None;
         for (slot, &found) in self.slots.iter().zip(&self.scratch.found) {
             let Slot { occupancy, .. } = slot;
-            if occupancy.dwell_s() < LANDMARK_S || scene.hides(&slot.anchor, slot.group, slot.last_whole) {
+            if occupancy.dwell_s() < LANDMARK_S {
                 continue;
             }
-            if found || scene.at.seconds_since(occupancy.last_seen) > JOLT_S {
+            if found {
+                return false;
+            }
+            if scene.hides(&slot.anchor, slot.group, slot.last_whole) {
+                continue;
+            }
+            if scene.at.seconds_since(occupancy.last_seen) > JOLT_S {
                 return false;
             }
             landmarks += 1;
@@ -271,13 +281,12 @@ impl Dwell {
             if found {
                 continue;
             }
-            let partly = scene.hides(&slot.anchor, slot.group, slot.last_whole);
-            // What was found beside its neighbour, if only in part, is not hidden by it.
-            if jolted || (partly && scene.hides_all(slot)) {
+            let hiding = scene.hiding(slot);
+            if jolted || hiding == Hiding::All {
                 slot.occupancy.blind();
             } else {
                 slot.occupancy.miss(scene.at, scene.longest_step_s);
-                if !proven || partly {
+                if !proven || hiding == Hiding::Part {
                     slot.occupancy.discount();
                 }
             }

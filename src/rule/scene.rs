@@ -17,7 +17,7 @@ const HIDDEN_BY_NEIGHBOUR: f32 = 0.6;
 const HIDDEN_IN_PART: f32 = 0.45;
 /// The share of what was found that something in front covers, from which it was found through that: no detector sees
 /// through a bus, so either the bus hides nothing or there was nothing to find.
-const SEEN_THROUGH: f32 = 0.8;
+const SEEN_THROUGH: f32 = 0.7;
 /// A neighbour is one that rested for so many seconds before the object was last seen whole.
 const NEIGHBOUR_S: f64 = 3.0;
 /// How much higher in the picture than a place something may stand and still be in front of it, in heights of
@@ -47,6 +47,17 @@ const ALL: f32 = 0.85;
 /// Detections down to this share of a rule's score say that something known is still there; they never make
 /// something new.
 pub(crate) const WEAK: f32 = 0.5;
+
+/// How much of a place something nearer to the camera hides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hiding {
+    /// Too little to miss what stands there.
+    None,
+    /// So much that it may be missed.
+    Part,
+    /// All that a detector needs to find it.
+    All,
+}
 
 /// One usable look, with tracks and class groups.
 pub(crate) struct Scene<'a> {
@@ -93,24 +104,32 @@ impl Scene<'_> {
         self.is_hidden(anchor, group, last_whole, |_| true)
     }
 
-    /// The same for a place in which something was found before, be it in part: what stood in front then evidently does
-    /// not hide it from the detector.
-    pub(crate) fn hides_all(&self, slot: &Slot) -> bool {
+    /// How much of the place of `slot` is hidden on this look.
+    pub(crate) fn hiding(&self, slot: &Slot) -> Hiding {
         let Slot { anchor, occupancy, .. } = slot;
+        let mut hiding = Hiding::None;
         let mut hidden = 0.0;
         for (track, cover) in self.in_front(anchor, slot.group) {
             let covered = anchor.covered_by(&cover);
-            if covered >= HIDDEN && !was_beside(track, occupancy.last_seen) && !self.has_passed(track) {
-                return true;
-            }
-            // Nor does it hide what was never found but through it.
-            if was_beside(track, occupancy.first_seen) && slot.found.covered_by(&cover) >= SEEN_THROUGH {
+            // What was never found but through something is not hidden by that.
+            if covered == 0.0
+                || self.has_passed(track)
+                || (was_beside(track, occupancy.first_seen) && slot.found.covered_by(&cover) >= SEEN_THROUGH)
+            {
                 continue;
+            }
+            // What was found beside its neighbour, if only in part, is not hidden by it.
+            if covered >= HIDDEN && !was_beside(track, occupancy.last_seen) {
+                return Hiding::All;
+            }
+            let least = if was_beside(track, slot.last_whole) { HIDDEN_BY_NEIGHBOUR } else { HIDDEN };
+            if covered >= least {
+                hiding = Hiding::Part;
             }
             // Two that cover a part each leave less than one does.
             hidden += covered;
         }
-        hidden >= HIDDEN_IN_PART
+        if hiding == Hiding::Part && hidden >= HIDDEN_IN_PART { Hiding::All } else { hiding }
     }
 
     /// The same, hidden by something of another class group. In a crowd whoever stands where another was is as likely
