@@ -60,9 +60,9 @@ const WATCHED_INTERVAL_S: f64 = 0.5;
 const BRIDGED_S: f64 = 10.0;
 /// How long something must have been in view before a case opens, bridges left out, in seconds: bursts of a detector's
 /// ghost are shorter, however far apart …
-const IN_VIEW_S: f64 = 15.0;
+const IN_VIEW_S: f64 = 20.0;
 /// … or this share of the dwell, for rules that wait for less.
-const IN_VIEW_SHARE: f64 = 0.25;
+const IN_VIEW_SHARE: f64 = 1.0 / 3.0;
 
 /// How strongly a look speaks for the place being occupied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -17,6 +17,10 @@ use crate::detect::{BBox, Detection};
 
 /// How far apart the lower edges of two boxes of one object may be, in heights of the higher one.
 const SAME_FOOT: f32 = 0.15;
+/// How far apart edges that two views of one object share may be, in box sizes …
+const SHARED: f32 = 0.05;
+/// … and how much wider the whole of it is than the part, at least.
+const MORE: f32 = 0.25;
 /// The least mean score of its sightings with which a place opens a case, as a share of the rule's score. What is
 /// half hidden on a dark street has scores about the rule's own; what is not there at all has clearly lower ones.
 const CONVINCING: f32 = 0.9;
@@ -192,7 +196,14 @@ impl Slot {
                 self.spread.follow(&mut self.anchor, &settled, [true; 4]);
                 Identity::Same
             }
-            Verdict::Other => Identity::Other(trial.since),
+            Verdict::Other => {
+                let (since, settled) = (trial.since, trial.settled(&self.anchor));
+                if extends(&self.anchor, &settled) {
+                    self.uncover(&settled);
+                    return Identity::Same;
+                }
+                Identity::Other(since)
+            }
         }
     }
 
@@ -234,6 +245,16 @@ impl Slot {
         }
         *self = next;
     }
+}
+
+/// Whether `whole` is `part` and more on one side of it: what was known of an object beside something that hid the rest.
+/// Another object does not share three edges with the one before.
+fn extends(part: &BBox, whole: &BBox) -> bool {
+    let (w, h) = (part.width(), part.height());
+    let (left, right) = (part.x1 - whole.x1, whole.x2 - part.x2);
+    let (kept, more) = (left.min(right), left.max(right));
+    let same = |off: f32, size: f32| off.abs() <= SHARED * size;
+    more >= MORE * w && same(kept, w) && same(whole.y1 - part.y1, h) && same(whole.y2 - part.y2, h)
 }
 
 /// Whether both boxes end at the same line on the ground, as a part of an object and the whole of it do.
