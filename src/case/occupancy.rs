@@ -26,8 +26,8 @@ const FALSE_ALARM: f32 = 0.03;
 const WEAK_HIT: f32 = 0.8;
 /// Share of the detection statistics kept from look to look: the rate is that of the last 50 or so looks.
 const MEMORY: f32 = 0.98;
-/// A stretch between two looks adds at most this much empty time, in seconds, unless the camera's looks are usually
-/// further apart: what happened in a longer gap was not seen.
+/// A stretch between two looks that is longer than this, in seconds, adds no empty time, unless the camera's looks are
+/// usually further apart: what happened in it was not seen.
 pub(crate) const LONGEST_STEP_S: f64 = 5.0;
 /// Empty time is also held against the longest stretch in which the object was missed before it was found
 /// again, times this: what hid once for ten seconds is not gone after ten.
@@ -156,12 +156,14 @@ impl Occupancy {
         self.log_odds = (self.log_odds + gain).min(MOST);
     }
 
-    /// The place was seen and nothing was found there. The time since the look before counts up to `longest_step_s`.
+    /// The place was seen and nothing was found there. The time since the look before counts unless that is longer than
+    /// `longest_step_s`.
     pub(crate) fn miss(&mut self, at: CaptureTime, longest_step_s: f64) {
         self.looks += 1;
         // When it went, between the last hit and the first miss, was not seen: the time counts from that miss.
         if let Some(last) = self.last_judged.filter(|_| self.misses > 0) {
-            self.empty_s += at.seconds_since(last).clamp(0.0, longest_step_s);
+            let step_s = at.seconds_since(last).max(0.0);
+            self.empty_s += if step_s <= longest_step_s { step_s } else { 0.0 };
         }
         self.misses += 1;
         self.last_judged = Some(at);
