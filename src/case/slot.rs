@@ -51,10 +51,17 @@ pub(crate) struct Slot {
     /// The open case, once the dwell was reached.
     pub(crate) case: Option<Case>,
     /// When something was last seen on its way out of this place or into it.
-    pub(crate) manoeuvre: Option<CaptureTime>,
+    manoeuvre: Option<CaptureTime>,
     /// When something was first seen so since the last sighting.
     #[serde(default)]
-    pub(crate) departure: Option<CaptureTime>,
+    departure: Option<CaptureTime>,
+    /// The track by which it was last found.
+    #[serde(default)]
+    track: Option<u64>,
+    /// The track of something that was already seen elsewhere when this place was still occupied, and was near it after
+    /// that; when that was first and last.
+    #[serde(default)]
+    passer: Option<(u64, CaptureTime, CaptureTime)>,
     #[serde(default)]
     standing: Standing,
     spread: Spread,
@@ -109,6 +116,8 @@ impl Slot {
             case: None,
             manoeuvre: None,
             departure: None,
+            track: None,
+            passer: None,
             standing: Standing::default(),
             spread: Spread::new(),
             lately: Lately::default(),
@@ -118,7 +127,12 @@ impl Slot {
 
     /// Something was found at `at` in this place after it was seen empty, or not at all, for a while: it has to
     /// stand trial. A trial that is under way for a better reason goes on.
-    pub(crate) fn suspect(&mut self, at: CaptureTime) {
+    pub(crate) fn suspect(&mut self, at: CaptureTime, track: Option<u64>) {
+        if let Some((_, first, last)) = self.passer.filter(|&(passer, ..)| Some(passer) == track) {
+            // It was no passer: it came to stay.
+            self.note_manoeuvre(first);
+            self.note_manoeuvre(last);
+        }
         let emptiness = self.occupancy.emptiness();
         let gap = Gap {
             stood_s: self.occupancy.dwell_s(),
@@ -144,9 +158,31 @@ impl Slot {
         }
     }
 
-    /// It was sighted with `score`.
-    pub(crate) fn rate(&mut self, score: f32) {
+    /// It was sighted with `score`, as a part of `track`.
+    pub(crate) fn rate(&mut self, score: f32, track: Option<u64>) {
         self.standing.hear(score);
+        self.track = track;
+        self.passer = None;
+    }
+
+    /// Something was seen at `at` where an object is shortly before it gets to this place or after it has left it; `track`
+    /// is its number and when it was first seen.
+    pub(crate) fn pass(&mut self, at: CaptureTime, track: Option<(u64, CaptureTime)>) {
+        match track {
+            // It was seen while this place was occupied, so it did not leave it.
+            Some((number, since)) if since < self.occupancy.last_seen && Some(number) != self.track => {
+                let first = self.passer.filter(|&(known, ..)| known == number).map_or(at, |(_, first, _)| first);
+                self.passer = Some((number, first, at));
+            }
+            _ => self.note_manoeuvre(at),
+        }
+    }
+
+    fn note_manoeuvre(&mut self, at: CaptureTime) {
+        if self.departure.is_none_or(|when| when < self.occupancy.last_seen) {
+            self.departure = Some(at);
+        }
+        self.manoeuvre = Some(at);
     }
 
     /// Whether its sightings are on the whole such as an object of a rule with this `score` gives: a shadow that is

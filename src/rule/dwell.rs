@@ -130,16 +130,17 @@ impl Dwell {
         }
         views.clear();
         for &(row, column) in assignment.solve() {
-            let detection = scene.detections[standing[column]];
+            let index = standing[column];
+            let detection = scene.detections[index];
             let slot = &mut self.slots[row];
-            doubt(slot, scene.at);
+            doubt(slot, scene.at, track_of(scene, index));
             let lost = scene.at.seconds_since(slot.occupancy.last_seen) > GAP_S.max(3.0 * scene.usual_step_s);
             let seen = &detection.bbox;
             if seen.iou(&slot.anchor) >= WHOLE || scene.is_settled_in_front(&slot.anchor, slot.group) {
                 slot.last_whole = scene.at;
             }
             let shown = scene.shown_edges(&slot.anchor, slot.group, slot.occupancy.first_seen);
-            sight(slot, scene.at, terms, &detection, true);
+            sight(slot, scene, terms, index, true);
             slot.latest = detection;
             placed[column] = true;
             found[row] = true;
@@ -188,9 +189,9 @@ impl Dwell {
             });
             if let Some(column) = part {
                 let hidden = is_hidden();
-                let detection = &scene.detections[standing[column]];
-                doubt(slot, scene.at);
-                sight(slot, scene.at, terms, detection, hidden);
+                let index = standing[column];
+                doubt(slot, scene.at, track_of(scene, index));
+                sight(slot, scene, terms, index, hidden);
                 placed[column] = true;
                 found[row] = true;
             }
@@ -212,8 +213,9 @@ impl Dwell {
                     && same_foot(&slot.anchor, seen)
             });
             if let Some(column) = whole {
-                let detection = scene.detections[standing[column]];
-                sight(slot, scene.at, terms, &detection, true);
+                let index = standing[column];
+                let detection = scene.detections[index];
+                sight(slot, scene, terms, index, true);
                 slot.latest = detection;
                 slot.uncover(&detection.bbox);
                 placed[column] = true;
@@ -229,17 +231,18 @@ impl Dwell {
         let has_place =
             |index| standing.iter().position(|&known| known == index).is_some_and(|at| placed[at]);
         for (slot, &found) in self.slots.iter_mut().zip(found) {
-            let leaves_or_comes = |(index, detection): (usize, &Detection)| {
-                scene.groups[index] == slot.group
+            if found {
+                continue;
+            }
+            for (index, detection) in scene.detections.iter().enumerate() {
+                let leaves_or_comes = scene.groups[index] == slot.group
                     && is_beside(&slot.anchor, &detection.bbox)
                     && !scene.is_still(index)
-                    && !has_place(index)
-            };
-            if !found && scene.detections.iter().enumerate().any(leaves_or_comes) {
-                if slot.departure.is_none_or(|when| when < slot.occupancy.last_seen) {
-                    slot.departure = Some(scene.at);
+                    && !has_place(index);
+                if leaves_or_comes {
+                    let track = scene.tracker.track_of(index);
+                    slot.pass(scene.at, track.map(|track| (track.number, track.first_seen)));
                 }
-                slot.manoeuvre = Some(scene.at);
             }
         }
     }
@@ -423,17 +426,22 @@ fn is_beside(anchor: &BBox, seen: &BBox) -> bool {
 }
 
 /// Puts what is found in `slot` at `at` on trial if it may be another object than before.
-fn doubt(slot: &mut Slot, at: CaptureTime) {
+fn doubt(slot: &mut Slot, at: CaptureTime, track: Option<u64>) {
     let lost = slot.case.is_none() && slot.occupancy.was_lost(at, BLIND_TRIAL_S);
     if lost || slot.occupancy.is_doubted(at) {
-        slot.suspect(at);
+        slot.suspect(at, track);
     }
 }
 
-/// `slot` was found occupied at `at` by `detection`; `surely` unless that may be of something else.
-fn sight(slot: &mut Slot, at: CaptureTime, terms: &Terms, detection: &Detection, surely: bool) {
-    let score = detection.score;
-    slot.found = detection.bbox;
+/// The number of the track of detection number `index`.
+fn track_of(scene: &Scene<'_>, index: usize) -> Option<u64> {
+    scene.tracker.track_of(index).map(|track| track.number)
+}
+
+/// `slot` was found occupied by detection number `index`; `surely` unless that may be of something else.
+fn sight(slot: &mut Slot, scene: &Scene<'_>, terms: &Terms, index: usize, surely: bool) {
+    let (at, Detection { score, bbox, .. }) = (scene.at, scene.detections[index]);
+    slot.found = bbox;
     let unseen_s = at.seconds_since(slot.occupancy.last_seen);
     // What was seen for a moment before the view was lost may have been seen by a camera already turned away.
     let fleeting = slot.occupancy.lost_view() && slot.occupancy.hits < 3;
@@ -441,7 +449,7 @@ fn sight(slot: &mut Slot, at: CaptureTime, terms: &Terms, detection: &Detection,
         slot.occupancy.restart(at);
         return;
     }
-    slot.rate(score);
+    slot.rate(score, track_of(scene, index));
     slot.occupancy.hit(at, if surely && score >= terms.score { Hit::Sure } else { Hit::Weak });
 }
 
