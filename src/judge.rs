@@ -169,7 +169,7 @@ impl Judge {
         }
         self.last_look = Some(look.at);
         if look.view != View::Clear {
-            self.rules.iter_mut().for_each(|rule| rule.blind(look.at));
+            self.rules.iter_mut().for_each(|rule| rule.blind(look.at, look.view));
             return;
         }
         self.of_detection.clear();
@@ -378,13 +378,13 @@ impl Rule {
         }
     }
 
-    fn blind(&mut self, at: CaptureTime) {
+    fn blind(&mut self, at: CaptureTime, view: View) {
         match &mut self.state {
-            RuleState::Dwell(dwell) => dwell.blind(at),
+            RuleState::Dwell(dwell) => dwell.blind(at, view),
             RuleState::Count { count, .. } => count.blind(),
             RuleState::Presence(presence) => presence.blind(),
             RuleState::Loitering(loitering) => loitering.blind(),
-            RuleState::Cluster { cluster, .. } => cluster.blind(at),
+            RuleState::Cluster { cluster, .. } => cluster.blind(at, view),
         }
     }
 

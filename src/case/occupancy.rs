@@ -97,7 +97,7 @@ pub(crate) struct Occupancy {
     #[serde(default)]
     bridged_s: f64,
     last_judged: Option<CaptureTime>,
-    /// Whether the view turned out to be unusable shortly after the last hit.
+    /// Whether the view was unusable since the last hit.
     #[serde(default)]
     lost_view: bool,
 }
@@ -181,8 +181,10 @@ impl Occupancy {
         self.last_judged = None;
     }
 
-    /// The view has turned out to be unusable at `at`: what was missed shortly before says nothing either.
-    pub(crate) fn forgive(&mut self, at: CaptureTime) {
+    /// The view has turned out to be unusable at `at`, as it has `moved` or for another reason: what was missed shortly
+    /// before says nothing either.
+    pub(crate) fn forgive(&mut self, at: CaptureTime, moved: bool) {
+        self.lost_view |= moved;
         if at.seconds_since(self.last_seen) <= KNOWN_LATE_S {
             self.unproven = self.misses;
             self.empty_s = 0.0;

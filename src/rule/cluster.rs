@@ -15,6 +15,7 @@ use super::scene::{Scene, Sighted, Terms, happening};
 use crate::case::{Case, Change, Happening, Slot};
 use crate::clock::CaptureTime;
 use crate::detect::{BBox, Detection};
+use crate::look::View;
 
 /// Sightings from which an object belongs to the case that it stands near to.
 const KNOWN_HITS: u32 = 3;
@@ -76,8 +77,8 @@ impl Cluster {
     }
 
     /// A look on which nothing could be judged.
-    pub(crate) fn blind(&mut self, at: CaptureTime) {
-        self.places.blind(at);
+    pub(crate) fn blind(&mut self, at: CaptureTime, view: View) {
+        self.places.blind(at, view);
     }
 
     /// Gives all objects their label and group by `renumber`, and forgets those that have none any more.

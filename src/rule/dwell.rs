@@ -17,6 +17,7 @@ use crate::case::occupancy::Hit;
 use crate::case::{Case, Change, Happening, Identity, Sign, Slot, common, same_foot};
 use crate::clock::CaptureTime;
 use crate::detect::{BBox, Detection};
+use crate::look::View;
 use crate::track::Assignment;
 
 /// IoU from which a detection may be the object of a slot.
@@ -98,9 +99,9 @@ impl Dwell {
         self.slots.is_empty()
     }
 
-    /// A look at `at` on which nothing could be judged.
-    pub(crate) fn blind(&mut self, at: CaptureTime) {
-        self.slots.iter_mut().for_each(|slot| slot.occupancy.forgive(at));
+    /// A look at `at` on which nothing could be judged, with such a `view`.
+    pub(crate) fn blind(&mut self, at: CaptureTime, view: View) {
+        self.slots.iter_mut().for_each(|slot| slot.occupancy.forgive(at, view == View::Moved));
     }
 
     /// Matches whole objects to slots. Where another object turns out to have taken the place of one with a
