@@ -11,6 +11,6 @@ mod trial;
 
 pub use lifecycle::{Case, CaseId, Change, Happening, RuleIndex};
 pub(crate) use occupancy::LONGEST_STEP_S;
-pub(crate) use shift::{Sign, common};
+pub(crate) use shift::{Sign, aside, common};
 pub(crate) use slot::{Identity, Slot, same_foot};
 pub use throttle::Throttle;

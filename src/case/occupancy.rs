@@ -50,7 +50,7 @@ const LONGEST_WAIT_S: f64 = 300.0;
 
 /// A camera that is turned away or covered says so within about five seconds: what was missed for no longer than this, in
 /// seconds, when it did was out of its view.
-const KNOWN_LATE_S: f64 = 8.0;
+pub(crate) const KNOWN_LATE_S: f64 = 8.0;
 
 /// So many looks without a hit …
 const WATCHED_LOOKS: u32 = 10;

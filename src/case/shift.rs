@@ -22,6 +22,8 @@ const FEWEST_SUSPECT: u32 = 2;
 const LARGEST: f32 = 0.25;
 /// How many deviations from none a shift must be …
 const SURE: f32 = 3.5;
+/// … and from how many it may be one …
+const LIKELY: f32 = 1.0;
 /// … and how far the words of things may be apart, as a mean of squared deviations for each beyond the first: for noise
 /// alone it is 2, for its two directions.
 const APART: f32 = 4.0;
@@ -119,6 +121,21 @@ pub(crate) fn common(signs: &[Sign]) -> Option<(f32, f32)> {
     let shifted = x.0.abs() >= SURE || y.0.abs() >= SURE;
     let agree = x.2 + y.2 <= APART * (asked().count() - 1) as f32;
     (shifted && agree).then_some((x.1, y.1))
+}
+
+/// How far aside those things are seen that were never out of sight, if they are so beyond chance: the view may have
+/// shifted, though too few say so for it to be believed.
+pub(crate) fn aside(signs: &[Sign]) -> Option<(f32, f32)> {
+    let sure = || signs.iter().filter(|sign| !sign.suspect);
+    let along = |of: fn(&Sign) -> Along| {
+        let weight: f32 = sure().map(|sign| 1.0 / of(sign).variance).sum();
+        let mean = |what: fn(&Along) -> f32| {
+            sure().map(|sign| what(&of(sign)) / of(sign).variance).sum::<f32>() / weight.max(f32::EPSILON)
+        };
+        (mean(|along| along.by) * weight.sqrt(), mean(|along| along.lately))
+    };
+    let (x, y) = (along(|sign| sign.x), along(|sign| sign.y));
+    (x.0.abs() >= LIKELY || y.0.abs() >= LIKELY).then_some((x.1, y.1))
 }
 
 /// `bbox` in a view that has shifted by `by`.

@@ -212,8 +212,14 @@ impl Slot {
     }
 
     /// Takes those edges of a view that are `shown` into the anchor, or into the trial of what stands here.
-    /// `dwell_s` is how long something may stand here.
-    pub(crate) fn settle(&mut self, seen: &BBox, shown: [bool; 4], dwell_s: f64) -> Identity {
+    /// `dwell_s` is how long something may stand here; others are seen so far `aside`.
+    pub(crate) fn settle(
+        &mut self,
+        seen: &BBox,
+        shown: [bool; 4],
+        dwell_s: f64,
+        aside: Option<(f32, f32)>,
+    ) -> Identity {
         let pressing = self.case.is_none() && self.occupancy.is_held(dwell_s);
         let Some(trial) = &mut self.trial else {
             if self.spread.is_astray(&self.anchor, seen, shown) {
@@ -222,7 +228,8 @@ impl Slot {
             self.spread.follow(&mut self.anchor, seen, shown);
             return Identity::Same;
         };
-        let Some(verdict) = trial.hear(seen, shown, &self.anchor, &self.spread, pressing) else {
+        let means = [self.anchor, shift::moved(&self.anchor, aside.unwrap_or_default())];
+        let Some(verdict) = trial.hear(seen, shown, &means, &self.spread, pressing) else {
             return Identity::Same;
         };
         match verdict {

@@ -240,16 +240,18 @@ impl Trial {
         self.odds
     }
 
-    /// Hears one more box, whose edges are `shown` or cut off, of an object whose mean box was `mean`, with `spread`.
+    /// Hears one more box, whose edges are `shown` or cut off, of an object whose mean box was the first of `means`, or
+    /// the second if the view has shifted, with `spread`. Each must speak for another object.
     /// When it is `pressing`, since a case waits for the verdict, less is asked for.
     pub(crate) fn hear(
         &mut self,
         seen: &BBox,
         shown: [bool; 4],
-        mean: &BBox,
+        means: &[BBox; 2],
         spread: &Spread,
         pressing: bool,
     ) -> Option<Verdict> {
+        let [mean, shifted] = means;
         if shown == [false; 4] {
             return None;
         }
@@ -261,7 +263,9 @@ impl Trial {
             return None;
         }
         let middles = self.middles(mean);
-        let mut odds = self.odds + spread.unlike(mean, middles, if self.nudged { NUDGE } else { DRIFT });
+        let drift = if self.nudged { NUDGE } else { DRIFT };
+        let unlike = spread.unlike(mean, middles, drift);
+        let mut odds = self.odds + if mean == shifted { unlike } else { unlike.min(spread.unlike(shifted, middles, drift)) };
         if spread.is_astray(&self.settled(mean), &self.boxes[0], self.shown[0]) {
             odds += MANOEUVRE;
         }
@@ -353,7 +357,7 @@ mod tests {
         let mut trial = Trial::new(CaptureTime::default(), gap(emptiness));
         (0..MOST).find_map(|n| {
             let jitter = 0.004 * ((n % 3) as f32 - 1.0);
-            trial.hear(&shifted(by + jitter), shown, &mean, &spread, false)
+            trial.hear(&shifted(by + jitter), shown, &[mean; 2], &spread, false)
         })
     }
 
@@ -369,7 +373,7 @@ mod tests {
         let mut trial = Trial::new(CaptureTime::default(), gap(5.0));
         let cut = BBox { x2: 0.46, ..CAR };
         let verdict =
-            (0..MOST).find_map(|_| trial.hear(&cut, [true, true, false, true], &mean, &spread, false));
+            (0..MOST).find_map(|_| trial.hear(&cut, [true, true, false, true], &[mean; 2], &spread, false));
         assert_eq!(verdict, Some(Verdict::Same));
         assert!((trial.settled(&mean).x2 - CAR.x2).abs() < 0.005);
     }
@@ -380,7 +384,7 @@ mod tests {
         let mut trial = Trial::new(CaptureTime::default(), gap(3.0));
         let verdict = (0..MOST).find_map(|n| {
             let by = if n < 3 { 0.015 } else { 0.0 };
-            trial.hear(&shifted(by), [true; 4], &mean, &spread, false)
+            trial.hear(&shifted(by), [true; 4], &[mean; 2], &spread, false)
         });
         assert_eq!(verdict, Some(Verdict::Same));
     }

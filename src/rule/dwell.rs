@@ -13,8 +13,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::scene::{Hiding, Scene, Terms, WEAK, happening};
-use crate::case::occupancy::Hit;
-use crate::case::{Case, Change, Happening, Identity, Sign, Slot, common, same_foot};
+use crate::case::occupancy::{Hit, KNOWN_LATE_S};
+use crate::case::{Case, Change, Happening, Identity, Sign, Slot, aside, common, same_foot};
 use crate::clock::CaptureTime;
 use crate::detect::{BBox, Detection};
 use crate::look::View;
@@ -60,6 +60,9 @@ const MOST_SLOTS: usize = 64;
 pub(crate) struct Dwell {
     pub(crate) slots: Vec<Slot>,
     next_serial: u64,
+    /// When the view was last found to have shifted, and by how much it has since it may have begun to turn away.
+    #[serde(default)]
+    shifted: Option<(CaptureTime, (f32, f32))>,
     #[serde(skip)]
     scratch: Scratch,
 }
@@ -101,7 +104,14 @@ impl Dwell {
 
     /// A look at `at` on which nothing could be judged, with such a `view`.
     pub(crate) fn blind(&mut self, at: CaptureTime, view: View) {
-        self.slots.iter_mut().for_each(|slot| slot.occupancy.forgive(at, view == View::Moved));
+        let moved = view == View::Moved;
+        self.slots.iter_mut().for_each(|slot| slot.occupancy.forgive(at, moved));
+        // It was no nudge: the camera was being turned away, and will be turned back.
+        let turned = self.shifted.filter(|&(when, _)| moved && at.seconds_since(when) <= KNOWN_LATE_S);
+        if let Some((_, (dx, dy))) = turned {
+            self.slots.iter_mut().for_each(|slot| slot.shift((-dx, -dy)));
+            self.shifted = None;
+        }
     }
 
     /// Matches whole objects to slots. Where another object turns out to have taken the place of one with a
@@ -155,12 +165,17 @@ impl Dwell {
             scene.at.seconds_since(slot.occupancy.last_seen) <= GAP_S.max(3.0 * scene.usual_step_s)
         };
         signs.extend(self.slots.iter().filter(lately).filter_map(Slot::sign));
+        let mut elsewhere = aside(signs);
         if let Some(by) = common(signs) {
             self.slots.iter_mut().for_each(|slot| slot.shift(by));
+            let lately = self.shifted.filter(|&(when, _)| scene.at.seconds_since(when) <= KNOWN_LATE_S);
+            let before = lately.map_or((0.0, 0.0), |(_, before)| before);
+            self.shifted = Some((scene.at, (before.0 + by.0, before.1 + by.1)));
+            elsewhere = None;
         }
         for (row, seen, shown) in views.drain(..) {
             let slot = &mut self.slots[row];
-            if let Identity::Other(since) = slot.settle(&seen, shown, terms.dwell_s) {
+            if let Identity::Other(since) = slot.settle(&seen, shown, terms.dwell_s, elsewhere) {
                 out.extend(slot.case.iter().map(|case| happening(Change::Cleared, scene.at, case)));
                 slot.hand_over(self.next_serial, scene.at, since);
                 self.next_serial += 1;
