@@ -2,7 +2,7 @@
 
 use super::company::Company;
 use super::size::SizeLimits;
-use crate::case::{Case, CaseId, Change, Happening, RuleIndex, Slot, same_foot};
+use crate::case::{Case, CaseId, Change, Happening, RuleIndex, Slot};
 use crate::clock::CaptureTime;
 use crate::detect::{BBox, Detection, Label};
 use crate::place::{Polygon, Site};
@@ -41,8 +41,11 @@ const CUT_BELOW: f32 = 0.15;
 const CUT_SHORT: f32 = 0.8;
 /// IoU from which a box is taken to be the object of a place itself.
 const SAME: f32 = 0.4;
-/// Share of a place from which a box counts as covering all of it.
+/// Share of a place from which a box counts as covering all of it …
 const ALL: f32 = 0.85;
+/// … and how far apart the lower edges of the two may then be, in heights of the higher one, to be of one object: a place
+/// that was seen once or twice has an uncertain one.
+const OWN_FOOT: f32 = 0.3;
 
 /// Detections down to this share of a rule's score say that something known is still there; they never make
 /// something new.
@@ -219,7 +222,7 @@ impl Scene<'_> {
                 && track.motion != Motion::Moving
                 && (cover.iou(&anchor) >= SAME
                     || (anchor.covered_by(&cover).max(cover.covered_by(&anchor)) >= ALL
-                        && same_foot(&anchor, &cover)));
+                        && (cover.y2 - anchor.y2).abs() <= OWN_FOOT * anchor.height().max(cover.height())));
             let nearer = cover.y2 >= anchor.y2 - IN_FRONT * anchor.height();
             (!own && nearer).then_some((track, cover))
         })
