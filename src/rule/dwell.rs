@@ -20,8 +20,11 @@ use crate::detect::{BBox, Detection};
 use crate::look::View;
 use crate::track::Assignment;
 
-/// IoU from which a detection may be the object of a slot.
+/// IoU from which a detection may be the object of a slot …
 const SAME_PLACE: f32 = 0.35;
+/// … and from which it is, though its track seems to move: at few looks a second a track goes over from one of two
+/// neighbours to the other and back, and what moves is not seen so exactly in a place.
+const IN_PLACE: f32 = 0.65;
 /// A half-hidden object: the share of its box that must lie in the slot's anchor …
 const INSIDE: f32 = 0.7;
 /// … and the least share of the anchor that it must fill.
@@ -123,7 +126,8 @@ impl Dwell {
             let stands = terms.is_about(detection.label)
                 && detection.score >= WEAK * terms.score
                 && detection.bbox.is_sound()
-                && !scene.is_moving(index);
+                && (!scene.is_moving(index)
+                    || self.slots.iter().any(|slot| slot.anchor.iou(&detection.bbox) >= IN_PLACE));
             stands.then_some(index)
         }));
         placed.clear();
