@@ -182,4 +182,13 @@ mod tests {
             assert!(lately.sign(&place, 40, &VARIANCE, false).is_none());
         }
     }
+
+    #[test]
+    fn one_thing_that_was_never_out_of_sight_may_tell_and_a_suspect_one_does_not() {
+        let by = (0.008, -0.004);
+        let (dx, dy) = aside(&[sign(0.2, by, false)]).unwrap();
+        assert!((dx - 0.008).abs() < 1e-4 && (dy + 0.004).abs() < 1e-4, "{dx} {dy}");
+        assert_eq!(aside(&[sign(0.2, by, true)]), None);
+        assert_eq!(aside(&[sign(0.2, (0.0, 0.0), false)]), None);
+    }
 }

@@ -171,7 +171,8 @@ impl Slot {
         match track {
             // It was seen while this place was occupied, so it did not leave it.
             Some((number, since)) if since < self.occupancy.last_seen && Some(number) != self.track => {
-                let first = self.passer.filter(|&(known, ..)| known == number).map_or(at, |(_, first, _)| first);
+                let first =
+                    self.passer.filter(|&(known, ..)| known == number).map_or(at, |(_, first, _)| first);
                 self.passer = Some((number, first, at));
             }
             _ => self.note_manoeuvre(at),
@@ -303,4 +304,37 @@ fn extends(part: &BBox, whole: &BBox) -> bool {
 /// Whether both boxes end at the same line on the ground, as a part of an object and the whole of it do.
 pub(crate) fn same_foot(a: &BBox, b: &BBox) -> bool {
     (a.y2 - b.y2).abs() <= SAME_FOOT * a.height().max(b.height())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PART: BBox = BBox { x1: 0.46, y1: 0.45, x2: 0.52, y2: 0.55 };
+
+    #[test]
+    fn the_whole_shares_three_edges_with_its_part_and_another_object_does_not() {
+        assert!(extends(&PART, &BBox { x1: 0.40, ..PART }));
+        assert!(!extends(&PART, &BBox { x1: 0.40, x2: 0.58, ..PART }));
+        assert!(!extends(&PART, &BBox { x1: 0.40, y1: 0.43, ..PART }));
+        assert!(!extends(&PART, &PART));
+    }
+
+    #[test]
+    fn what_was_seen_elsewhere_while_the_place_was_occupied_did_not_leave_it() {
+        let at = |seconds| CaptureTime::default().plus_seconds(seconds);
+        let seen = Detection { label: crate::detect::Label(0), score: 0.7, bbox: PART };
+        let mut slot = Slot::new(0, seen, 0, at(10.0), at(0.0));
+        slot.rate(0.7, Some(1));
+        slot.pass(at(12.0), Some((2, at(5.0))));
+        assert_eq!(slot.manoeuvre, None);
+        for leaving in [(1, at(0.0)), (3, at(11.0))] {
+            let mut slot = slot.clone();
+            slot.pass(at(12.0), Some(leaving));
+            assert_eq!(slot.manoeuvre, Some(at(12.0)));
+        }
+        // Found here by the same track: it came to stay.
+        slot.suspect(at(14.0), Some(2));
+        assert_eq!(slot.manoeuvre, Some(at(12.0)));
+    }
 }

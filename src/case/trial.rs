@@ -109,7 +109,8 @@ impl Spread {
         let spread_weight = 1.0 / (self.boxes + Self::ASSUMED_BOXES) as f32;
         let known = self.boxes >= Self::KNOWN_BOXES;
         let mut step = offsets(mean, seen);
-        for (edge, ((off, variance), shown)) in step.iter_mut().zip(&mut self.variance).zip(shown).enumerate() {
+        for (edge, ((off, variance), shown)) in step.iter_mut().zip(&mut self.variance).zip(shown).enumerate()
+        {
             let inside = if edge < 2 { *off } else { -*off };
             if !shown || (known && inside > (ASTRAY * variance.sqrt()).max(Self::CUT_OFF)) {
                 *off = 0.0;
@@ -222,7 +223,15 @@ impl Trial {
             (false, true) => odds - UNSEEN_MANOEUVRE,
             (false, false) => odds,
         };
-        Self { since, odds, nudged, bridged_s, boxes: [BBox::default(); MOST], shown: [[false; 4]; MOST], len: 0 }
+        Self {
+            since,
+            odds,
+            nudged,
+            bridged_s,
+            boxes: [BBox::default(); MOST],
+            shown: [[false; 4]; MOST],
+            len: 0,
+        }
     }
 
     /// Sightings so far.
@@ -265,7 +274,8 @@ impl Trial {
         let middles = self.middles(mean);
         let drift = if self.nudged { NUDGE } else { DRIFT };
         let unlike = spread.unlike(mean, middles, drift);
-        let mut odds = self.odds + if mean == shifted { unlike } else { unlike.min(spread.unlike(shifted, middles, drift)) };
+        let mut odds = self.odds
+            + if mean == shifted { unlike } else { unlike.min(spread.unlike(shifted, middles, drift)) };
         if spread.is_astray(&self.settled(mean), &self.boxes[0], self.shown[0]) {
             odds += MANOEUVRE;
         }
@@ -386,6 +396,38 @@ mod tests {
             let by = if n < 3 { 0.015 } else { 0.0 };
             trial.hear(&shifted(by), [true; 4], &[mean; 2], &spread, false)
         });
+        assert_eq!(verdict, Some(Verdict::Same));
+    }
+
+    #[test]
+    fn a_part_that_is_found_for_the_whole_now_and_then_makes_no_other_object() {
+        let (mean, spread) = settled();
+        let part = BBox { x1: 0.46, ..CAR };
+        let mut trial = Trial::new(CaptureTime::default(), gap(5.0));
+        let verdict = (0..MOST).find_map(|n| {
+            let seen = if n % 3 == 0 { part } else { CAR };
+            trial.hear(&seen, [true; 4], &[mean; 2], &spread, false)
+        });
+        assert_eq!(verdict, Some(Verdict::Same));
+        let (mut anchor, mut known) = (mean, spread);
+        (0..50).for_each(|_| known.follow(&mut anchor, &part, [true; 4]));
+        assert!((anchor.x1 - mean.x1).abs() < 1e-6, "an edge inside a well known place was not seen");
+    }
+
+    #[test]
+    fn an_edge_that_moves_alone_is_no_manoeuvre() {
+        let (mean, spread) = settled();
+        assert!(!spread.is_astray(&mean, &BBox { x1: 0.46, ..CAR }, [true; 4]));
+        assert!(spread.is_astray(&mean, &shifted(0.03), [true; 4]));
+    }
+
+    #[test]
+    fn what_stands_aside_as_all_others_do_is_the_same() {
+        let (mean, spread) = settled();
+        let moved = BBox { x1: mean.x1 + 0.02, x2: mean.x2 + 0.02, ..mean };
+        let mut trial = Trial::new(CaptureTime::default(), gap(5.0));
+        let verdict =
+            (0..MOST).find_map(|_| trial.hear(&shifted(0.02), [true; 4], &[mean, moved], &spread, false));
         assert_eq!(verdict, Some(Verdict::Same));
     }
 }

@@ -5,7 +5,8 @@
 //! - A place that is hidden, or lies behind something that is hidden or missed itself, is not judged.
 //! - When all places are lost at one moment, it is the view that has changed: nothing is judged until some seconds later.
 //! - When all that stands is seen aside by the same way, it is the view that has shifted, and every place with it.
-//! - What was missed just before the view turned out to be unusable was not seen empty.
+//! - What was missed just before the view turned out to be unusable was not seen empty, and a shift just before it turned
+//!   out to have moved was no nudge.
 //! - One slot has at most one open case; a case clears only when its slot was seen empty for the clear time, or
 //!   when another object was found in a place that was seen empty.
 //! - After a clear the slot is gone, so the next object in that place is a new case.
