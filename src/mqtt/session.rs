@@ -36,7 +36,7 @@ const HEALTH_AGAIN: Duration = Duration::from_secs(contract::HEALTH_AGAIN_S as u
 const WINDOW: usize = 16;
 
 /// Delivers what `outbox` holds until `shutdown` resolves. Then offers what is due for at most
-/// [`Tuning::flush`], says `stopped`, disconnects and returns. Trouble with the broker or the disk is logged
+/// `Tuning::flush`, says `stopped`, disconnects and returns. Trouble with the broker or the disk is logged
 /// once per change and tried again; nothing is lost by it.
 pub async fn run(context: Context, outbox: Arc<Outbox>, shutdown: impl Future<Output = ()>) {
     let (stop, stopping) = watch::channel(None);
