@@ -37,7 +37,8 @@
 //!
 //! Threads: one capture thread per camera writes the latest frame into a mailbox; each worker thread owns a
 //! detector and runs the core of one camera at a time; one more makes the pictures of cases, one their clips where they
-//! are wanted, and one uploads them where there is a store; two tokio threads deliver and serve. Everything between them is bounded.
+//! are wanted, and one uploads them where there is a store; two tokio threads deliver and serve. Everything between them
+//! is bounded.
 
 pub mod config;
 pub mod plan;

@@ -1,9 +1,9 @@
 //! Room on the disk: what is given up, and in which order, when the queue has grown to its quota (O4).
 //!
 //! A box that has been cut off for months must not fill the disk that its own state is on. What costs a person
-//! least goes first: clips, which are as large as four pictures and show no more of what stands, the pictures of cases that are over, then the pictures of those that stand, then updates, then
-//! all that is left of the oldest cases that are over. That a case stands is never given up: there are only as many
-//! as there are places to watch.
+//! least goes first: clips, which are as large as four pictures and show no more of what stands, the pictures of cases
+//! that are over, then the pictures of those that stand, then updates, then all that is left of the oldest cases that
+//! are over. That a case stands is never given up: there are only as many as there are places to watch.
 
 use rusqlite::{Transaction, params};
 
