@@ -8,7 +8,7 @@ use std::io::Write as _;
 use std::net::TcpListener;
 
 use super::*;
-use crate::support::packet::{packet, publish};
+use crate::support::packet::{packet, publish, resume};
 use crate::support::program::{KERB, Running, configuration};
 
 const COMMANDS: &str = "patrol/v1/410102007/box-1/cmd";
@@ -246,15 +246,12 @@ fn a_flood_of_commands_is_answered_each_once_and_holds_up_no_case() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let broker = std::thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        assert_eq!(packet(&mut stream).unwrap().0, 0x10, "CONNECT");
+        let mut stream = resume(&listener);
         let mut writer = stream.try_clone().unwrap();
         let (subscribed, subscription) = std::sync::mpsc::channel::<u16>();
         let (publications, to_acknowledge) = std::sync::mpsc::channel::<u16>();
         let flood = std::thread::spawn(move || {
-            // CONNACK: the session is resumed. Then all commands, and SUBACK behind them.
-            writer.write_all(&[0x20, 3, 1, 0, 0]).unwrap();
+            // All commands, and SUBACK behind them.
             for id in 1..=COMMANDS_AT_ONCE {
                 let command = verdict(&format!("v-{id}"));
                 writer.write_all(&publish(&format!("{COMMANDS}/verdict"), command.as_bytes(), id)).unwrap();

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use super::*;
 use crate::support::mosquitto::PATIENCE;
-use crate::support::packet::{packet, publish};
+use crate::support::packet::{packet, publish, resume};
 
 #[test]
 fn a_broker_that_hands_over_more_than_it_was_asked_for_is_kept_up_with() {
@@ -16,13 +16,10 @@ fn a_broker_that_hands_over_more_than_it_was_asked_for_is_kept_up_with() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     let broker = std::thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        assert_eq!(packet(&mut stream).unwrap().0, 0x10, "CONNECT");
-        // CONNACK: the session is resumed. And then all that is under way, at once.
+        let mut stream = resume(&listener);
+        // All that is under way, at once.
         let mut writer = stream.try_clone().unwrap();
         let flood = std::thread::spawn(move || {
-            writer.write_all(&[0x20, 3, 1, 0, 0]).unwrap();
             for id in 1..=MESSAGES {
                 let message = Told::opened(u32::from(id)).message();
                 writer.write_all(&publish(&message.topic, &message.payload, id)).unwrap();

@@ -1,7 +1,18 @@
 //! Packets of MQTT 5 by hand, for a broker that does what no real one can be made to do.
 
-use std::io::Read as _;
-use std::net::TcpStream;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+
+use super::mosquitto::PATIENCE;
+
+/// The connection of the client that comes next, told that its session is resumed.
+pub(crate) fn resume(listener: &TcpListener) -> TcpStream {
+    let (mut stream, _) = listener.accept().unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    assert_eq!(packet(&mut stream).unwrap().0, 0x10, "CONNECT");
+    stream.write_all(&[0x20, 3, 1, 0, 0]).unwrap();
+    stream
+}
 
 /// Kind and body of the next packet.
 pub(crate) fn packet(stream: &mut TcpStream) -> Option<(u8, Vec<u8>)> {
