@@ -86,6 +86,9 @@ pub struct Track {
     /// Since when the centre has been near its resting point.
     pub resting_since: CaptureTime,
     resting: (f32, f32),
+    /// Where it was when it was first known to stand still, as long as it is near there.
+    #[serde(default)]
+    settled: Option<(f32, f32)>,
     x: Axis,
     y: Axis,
     width: f32,
@@ -115,6 +118,7 @@ impl Track {
             motion: Motion::Unknown,
             resting_since: at,
             resting: (cx, cy),
+            settled: None,
             x: Axis::new(cx, width),
             y: Axis::new(cy, height),
             width,
@@ -181,22 +185,32 @@ impl Track {
 
     /// Judges after a hit that came `since_s` after the one before.
     fn judge_motion(&mut self, at: CaptureTime, since_s: f32) {
-        let away = f32::hypot(
-            (self.x.position - self.resting.0) / self.width.max(f32::EPSILON),
-            (self.y.position - self.resting.1) / self.height.max(f32::EPSILON),
-        );
-        if away > MOVED {
+        let away = self.sizes_from(self.resting);
+        // What has slid away by so small steps that the resting point went along rests elsewhere than it did: the track
+        // may have gone over from something half hidden to what stands in front of it.
+        let slid = self.settled.is_some_and(|settled| self.sizes_from(settled) > MOVED);
+        if away > MOVED || slid {
             self.motion = Motion::Moving;
             self.resting = (self.x.position, self.y.position);
             self.resting_since = at;
+            self.settled = None;
             return;
         }
         if away < RESTED && at.seconds_since(self.resting_since) >= RESTED_S && self.hits >= 3 {
             self.motion = Motion::Still;
+            self.settled.get_or_insert((self.x.position, self.y.position));
         }
         let share = 1.0 - (-since_s / DRIFT_S).exp();
         self.resting.0 += share * (self.x.position - self.resting.0);
         self.resting.1 += share * (self.y.position - self.resting.1);
+    }
+
+    /// How far the centre is from `point`, in widths and heights.
+    fn sizes_from(&self, point: (f32, f32)) -> f32 {
+        f32::hypot(
+            (self.x.position - point.0) / self.width.max(f32::EPSILON),
+            (self.y.position - point.1) / self.height.max(f32::EPSILON),
+        )
     }
 
     fn is_lost(&self, at: CaptureTime) -> bool {
@@ -348,6 +362,24 @@ mod tests {
         let parked = tracker.track_of(1).unwrap();
         assert_eq!(parked.motion, Motion::Still);
         assert_eq!(parked.resting_since, at(0), "it has rested since it was first seen");
+    }
+
+    #[test]
+    fn a_track_that_goes_over_to_what_stands_beside_has_not_rested_there_before() {
+        let mut tracker = Tracker::default();
+        (0..50).for_each(|look| tracker.look(at(look), &[car_at(0.2, 0.8)], &[0]));
+        // By less than a quarter of its width at a time, as what comes to stand in front leaves ever less of it.
+        let slides = |look: i64| 0.2 + 0.02 * ((look - 50).min(100) / 20) as f32;
+        (50..200).for_each(|look| tracker.look(at(look), &[car_at(slides(look), 0.8)], &[0]));
+        let track = tracker.track_of(0).unwrap();
+        assert_eq!((track.number, track.motion), (0, Motion::Still));
+        assert!(track.resting_since > at(50), "resting since {:?}", track.resting_since);
+        // A nudge of the camera is no way.
+        let mut tracker = Tracker::default();
+        (0..200).for_each(|look| {
+            tracker.look(at(look), &[car_at(if look < 50 { 0.2 } else { 0.22 }, 0.8)], &[0])
+        });
+        assert_eq!(tracker.track_of(0).unwrap().resting_since, at(0));
     }
 
     #[test]
