@@ -58,11 +58,11 @@ const WATCHED_LOOKS: u32 = 10;
 const WATCHED_INTERVAL_S: f64 = 0.5;
 /// A stretch without a sighting that is longer than this was bridged, in seconds: it is dwell, but nothing was seen.
 const BRIDGED_S: f64 = 10.0;
-/// How long something must have been in view before a case opens, bridges left out, in seconds: bursts of a detector's
-/// ghost are shorter, however far apart …
-const IN_VIEW_S: f64 = 17.0;
+/// How long something must have been in view at one stretch before a case opens, in seconds: bursts of a detector's ghost
+/// are shorter, however many there are …
+const IN_VIEW_S: f64 = 20.0;
 /// … or this share of the dwell, for rules that wait for less.
-const IN_VIEW_SHARE: f64 = 0.3;
+const IN_VIEW_SHARE: f64 = 1.0 / 3.0;
 
 /// How strongly a look speaks for the place being occupied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,9 +93,15 @@ pub(crate) struct Occupancy {
     unproven: u32,
     empty_s: f64,
     longest_empty_s: f64,
-    /// Part of the dwell for which nothing was found, hidden or not.
+    /// The longest stretch for which it was in view, without a bridge, before the one that goes on, in seconds …
     #[serde(default)]
-    bridged_s: f64,
+    longest_stretch_s: f64,
+    /// … and since when that one does, if not since `first_seen`.
+    #[serde(default)]
+    stretch_since: Option<CaptureTime>,
+    /// Hits in that one.
+    #[serde(default)]
+    stretch_hits: u32,
     last_judged: Option<CaptureTime>,
     /// Whether the view was unusable since the last hit.
     #[serde(default)]
@@ -117,7 +123,9 @@ impl Occupancy {
             unproven: 0,
             empty_s: 0.0,
             longest_empty_s: 0.0,
-            bridged_s: 0.0,
+            longest_stretch_s: 0.0,
+            stretch_since: None,
+            stretch_hits: 1,
             last_judged: Some(at),
             lost_view: false,
         }
@@ -135,7 +143,12 @@ impl Occupancy {
 
     /// The place was found occupied.
     pub(crate) fn hit(&mut self, at: CaptureTime, hit: Hit) {
-        self.bridged_s = self.bridged_until_s(at);
+        if self.is_bridge(at) {
+            self.longest_stretch_s = self.in_view_s();
+            self.stretch_since = Some(at);
+            self.stretch_hits = 0;
+        }
+        self.stretch_hits += 1;
         // Misses count into the detection rate only once a hit proves that the object was there.
         let misses = self.misses as f32;
         self.found = (self.found + 1.0) * MEMORY;
@@ -225,42 +238,47 @@ impl Occupancy {
     /// Whether nothing was found for more than `least_s` until `at`, and for much longer than is usual here: a
     /// camera that is looked at twice a minute loses nothing between two looks.
     pub(crate) fn was_lost(&self, at: CaptureTime, least_s: f64) -> bool {
-        let usual_s = self.dwell_s() / f64::from(self.hits);
-        self.hits >= 3 && at.seconds_since(self.last_seen) > least_s.max(USUAL_FACTOR * usual_s)
+        let usual_s = self.stretch_s() / f64::from(self.stretch_hits.max(1));
+        self.stretch_hits >= 3 && at.seconds_since(self.last_seen) > least_s.max(USUAL_FACTOR * usual_s)
     }
 
     /// Whether a sighting at `at` ends a stretch in which the object was looked for and not found.
     fn is_bridge(&self, at: CaptureTime) -> bool {
         let looked_for = self.misses > 0 || self.last_judged != Some(self.last_seen);
         self.was_lost(at, BRIDGED_S)
-            || (self.hits < 3 && looked_for && at.seconds_since(self.last_seen) > BRIDGED_S)
+            || (self.stretch_hits < 3 && looked_for && at.seconds_since(self.last_seen) > BRIDGED_S)
     }
 
-    /// The part of the dwell, in seconds, for which nothing was found, hidden or not, if it is found again at `at`.
-    pub(crate) fn bridged_until_s(&self, at: CaptureTime) -> f64 {
-        let bridge_s = if self.is_bridge(at) { at.seconds_since(self.last_seen) } else { 0.0 };
-        self.bridged_s + bridge_s
+    /// The longest stretch for which it was in view, without a bridge, in seconds.
+    fn in_view_s(&self) -> f64 {
+        self.stretch_s().max(self.longest_stretch_s)
     }
 
-    /// Counts `hits` further sightings that were made before the place got this belief; for `bridged_s` of that time
-    /// nothing was found.
-    pub(crate) fn count_hits(&mut self, hits: u32, bridged_s: f64) {
+    /// For how long it has been in view since the latest bridge, in seconds.
+    fn stretch_s(&self) -> f64 {
+        self.last_seen.seconds_since(self.stretch_since.unwrap_or(self.first_seen))
+    }
+
+    /// Counts `hits` further sightings that were made before the place got this belief, while it still had `other`.
+    pub(crate) fn count_hits(&mut self, hits: u32, other: &Self) {
         self.hits += hits;
         self.looks += hits;
-        self.bridged_s += bridged_s;
+        self.stretch_since = other.stretch_since.filter(|&since| since > self.first_seen);
+        self.stretch_hits = if self.stretch_since.is_some() { other.stretch_hits } else { self.hits };
         self.log_odds = MOST;
     }
 
     /// Takes in what another belief about the same object knows.
     pub(crate) fn take_in(&mut self, other: &Self) {
         let (first_seen, longest) = (self.first_seen, self.longest_empty_s.max(other.longest_empty_s));
-        let bridged_s = self.bridged_s.min(other.bridged_s);
+        let stretch_s = self.in_view_s().max(other.in_view_s());
         if other.last_seen > self.last_seen {
             *self = other.clone();
         }
+        self.stretch_since.get_or_insert(self.first_seen);
         self.first_seen = first_seen.min(other.first_seen);
         self.longest_empty_s = longest;
-        self.bridged_s = bridged_s;
+        self.longest_stretch_s = stretch_s;
     }
 
     /// Starts the dwell anew at `at`: what is seen now may not be what was seen before.
@@ -275,12 +293,11 @@ impl Occupancy {
 
     /// Whether it has been occupied for `dwell_s`, beyond doubt.
     pub(crate) fn is_held(&self, dwell_s: f64) -> bool {
-        let in_view_s = self.dwell_s() - self.bridged_s;
         self.misses == 0
             && self.hits >= 3
             && self.log_odds >= SURE_OCCUPIED
             && self.dwell_s() >= dwell_s
-            && in_view_s >= IN_VIEW_S.min(IN_VIEW_SHARE * dwell_s)
+            && self.in_view_s() >= IN_VIEW_S.min(IN_VIEW_SHARE * dwell_s)
     }
 
     /// Whether it was seen empty for `clear_s` beyond doubt, by this object's own standard.
@@ -395,29 +412,46 @@ mod tests {
     }
 
     #[test]
-    fn bursts_of_a_few_seconds_on_both_sides_of_a_stretch_that_was_hidden_are_not_held() {
-        let mut place = parked(6);
-        (0..500).for_each(|_| place.blind());
-        for look in 0..25 {
-            place.hit(at(110.0 + f64::from(look) / 5.0), Hit::Sure);
+    fn bursts_of_a_few_seconds_are_not_held_however_many_there_are() {
+        let mut place = Occupancy::new(at(0.0), at(0.0));
+        for burst in 0..5 {
+            let began = 100.0 * f64::from(burst);
+            (0..75).for_each(|look| place.hit(at(began + 0.2 + f64::from(look) / 5.0), Hit::Sure));
+            (0..400).for_each(|_| place.blind());
         }
-        assert!(place.dwell_s() > 110.0);
-        assert!(!place.is_held(60.0), "it was in view for 11 s");
-        for look in 25..60 {
-            place.hit(at(110.0 + f64::from(look) / 5.0), Hit::Sure);
+        assert!(place.dwell_s() > 400.0);
+        assert!(!place.is_held(60.0), "it was never in view for more than 15 s");
+        for look in 0..=100 {
+            place.hit(at(500.0 + f64::from(look) / 5.0), Hit::Sure);
         }
         assert!(place.is_held(60.0), "what stayed hidden by a bus is still there");
     }
 
     #[test]
+    fn bursts_with_a_look_each_two_seconds_are_told_from_a_slow_camera() {
+        let mut place = Occupancy::new(at(0.0), at(0.0));
+        for began in [2.0, 100.0, 200.0] {
+            (0..4).for_each(|look| place.hit(at(began + 2.0 * f64::from(look)), Hit::Sure));
+            (0..40).for_each(|_| place.blind());
+        }
+        assert!(!place.is_held(60.0), "it was never in view for more than 8 s");
+        let mut slow = Occupancy::new(at(0.0), at(0.0));
+        (1..=4).for_each(|minute| slow.hit(at(60.0 * f64::from(minute)), Hit::Sure));
+        assert!(slow.is_held(180.0), "with a look a minute nothing was lost between two of them");
+    }
+
+    #[test]
     fn what_was_hidden_while_another_object_was_told_apart_was_not_in_view() {
-        let mut place = Occupancy::new(at(0.0), at(0.0));
-        place.count_hits(20, 50.0);
-        place.hit(at(60.0), Hit::Sure);
-        assert!(!place.is_held(60.0), "it was in view for 10 s");
-        let mut place = Occupancy::new(at(0.0), at(0.0));
-        place.count_hits(20, 0.0);
-        (1..=60).for_each(|second| place.hit(at(f64::from(second)), Hit::Sure));
+        let mut before = parked(60);
+        (0..300).for_each(|_| before.blind());
+        (0..25).for_each(|look| before.hit(at(125.0 + f64::from(look) / 5.0), Hit::Sure));
+        let mut place = Occupancy::new(at(130.0), at(61.0));
+        place.count_hits(25, &before);
+        place.hit(at(131.0), Hit::Sure);
+        assert!(!place.is_held(60.0), "it was in view for 6 s at one stretch");
+        let mut place = Occupancy::new(at(60.0), at(0.0));
+        place.count_hits(20, &parked(60));
+        place.hit(at(60.2), Hit::Sure);
         assert!(place.is_held(60.0));
     }
 

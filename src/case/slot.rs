@@ -149,7 +149,6 @@ impl Slot {
             }),
             watched: self.occupancy.was_watched(at),
             nudged: self.occupancy.lost_view(),
-            bridged_s: self.occupancy.bridged_until_s(at),
         };
         let trial = Trial::new(at, gap);
         if self.trial.as_ref().is_none_or(|running| running.odds() < trial.odds()) {
@@ -284,8 +283,7 @@ impl Slot {
         if let Some(trial) = &self.trial {
             next.anchor = trial.settled(&self.anchor);
             // The boxes of the trial were sightings.
-            let bridged_s = (self.occupancy.bridged_until_s(at) - trial.bridged_s()).max(0.0);
-            next.occupancy.count_hits(trial.boxes(), bridged_s);
+            next.occupancy.count_hits(trial.boxes(), &self.occupancy);
         }
         *self = next;
     }

@@ -190,8 +190,6 @@ pub(crate) struct Gap {
     pub(crate) watched: bool,
     /// Whether the view was unusable meanwhile and may have shifted.
     pub(crate) nudged: bool,
-    /// For how much of the dwell nothing was found, this gap included, in seconds.
-    pub(crate) bridged_s: f64,
 }
 
 /// Something found where nothing was found for a while.
@@ -203,8 +201,6 @@ pub(crate) struct Trial {
     odds: f32,
     #[serde(default)]
     nudged: bool,
-    #[serde(default)]
-    bridged_s: f64,
     boxes: [BBox; MOST],
     shown: [[bool; 4]; MOST],
     len: usize,
@@ -213,7 +209,7 @@ pub(crate) struct Trial {
 impl Trial {
     /// Of something found at `since` after `gap`.
     pub(crate) fn new(since: CaptureTime, gap: Gap) -> Self {
-        let Gap { stood_s, lasted_s: gap_s, emptiness, left, came, watched, nudged, bridged_s } = gap;
+        let Gap { stood_s, lasted_s: gap_s, emptiness, left, came, watched, nudged } = gap;
         let most = MOST_EMPTINESS + (gap_s / GLARE_S).max(1.0).ln() as f32;
         let turnover = (gap_s.max(1.0) / TURNOVER_S.max(stood_s)).ln() as f32;
         let odds = turnover.min(0.0) + (EMPTY_WORTH * emptiness).min(most);
@@ -223,25 +219,12 @@ impl Trial {
             (false, true) => odds - UNSEEN_MANOEUVRE,
             (false, false) => odds,
         };
-        Self {
-            since,
-            odds,
-            nudged,
-            bridged_s,
-            boxes: [BBox::default(); MOST],
-            shown: [[false; 4]; MOST],
-            len: 0,
-        }
+        Self { since, odds, nudged, boxes: [BBox::default(); MOST], shown: [[false; 4]; MOST], len: 0 }
     }
 
     /// Sightings so far.
     pub(crate) fn boxes(&self) -> u32 {
         self.len as u32
-    }
-
-    /// For how much of the dwell nothing was found before it, in seconds.
-    pub(crate) fn bridged_s(&self) -> f64 {
-        self.bridged_s
     }
 
     /// How suspicious it was before any of its boxes, in natural log-odds.
@@ -313,7 +296,9 @@ impl Trial {
                     count += 1;
                 }
             }
-            if count == 0 || (count < FEWEST_SHOWN && self.len >= FEWEST) {
+            // What hides an edge on most looks and is missed on the others has hidden it on these too.
+            let seldom = self.len >= FEWEST && (count < FEWEST_SHOWN || 2 * count < self.len);
+            if count == 0 || seldom {
                 return (0.0, 0);
             }
             values[..count].sort_unstable_by(f32::total_cmp);
@@ -357,7 +342,6 @@ mod tests {
             came: false,
             watched: false,
             nudged: false,
-            bridged_s: 0.0,
         }
     }
 
@@ -386,6 +370,20 @@ mod tests {
             (0..MOST).find_map(|_| trial.hear(&cut, [true, true, false, true], &[mean; 2], &spread, false));
         assert_eq!(verdict, Some(Verdict::Same));
         assert!((trial.settled(&mean).x2 - CAR.x2).abs() < 0.005);
+    }
+
+    #[test]
+    fn an_edge_that_is_hidden_on_most_looks_was_hidden_on_the_others_too() {
+        let (mean, spread) = settled();
+        let cut = BBox { x2: 0.46, ..CAR };
+        // A truck in front is missed on every third look.
+        let verdict_when = |hidden: fn(usize) -> bool| {
+            let mut trial = Trial::new(CaptureTime::default(), gap(5.0));
+            (0..MOST)
+                .find_map(|n| trial.hear(&cut, [true, true, !hidden(n), true], &[mean; 2], &spread, false))
+        };
+        assert_eq!(verdict_when(|n| n % 3 != 0), Some(Verdict::Same));
+        assert_eq!(verdict_when(|_| false), Some(Verdict::Other));
     }
 
     #[test]
