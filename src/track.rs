@@ -3,7 +3,9 @@
 //!
 //! Association follows ByteTrack (Zhang et al., ECCV 2022): sure detections are matched first, then weak ones
 //! to what is left, so that a briefly faint object keeps its track. Boxes are compared by IoU after both are
-//! grown by a margin (C-BIoU, Yang et al., WACV 2023), which holds on to fast objects at a few looks a second.
+//! grown by a margin (C-BIoU, Yang et al., WACV 2023), which holds on to fast objects at a few looks a second, and what
+//! lies off the way that a track was on counts for less, by its distance in deviations (as in DeepSORT, Wojke et al.,
+//! ICIP 2017).
 //!
 //! A track is short-lived and per process. It is never an identity: a case belongs to a place, and track
 //! numbers change nothing in what the rules decide.
@@ -27,6 +29,14 @@ const LEAST_OVERLAP: f32 = 0.15;
 /// Least IoU of the boxes themselves for a match to a track that stands still: it is where it was. Without this a
 /// bus that stops in front of a parked car takes over its track, and is then believed to have always been there.
 const LEAST_AT_REST: f32 = 0.3;
+/// How unexpected a place may be, in squared deviations of what the track predicts, to be its object's at all …
+const MOST_SURPRISE: f32 = 36.0;
+/// … and the one at which a match is worth half of what the overlap alone says: of two people who pass each other, each
+/// overlaps where the other one is expected, but walks on a line of his own.
+const HALVING_SURPRISE: f32 = 9.0;
+/// The velocity of something missed fades with this time constant, in seconds: people and cars go on behind what hides
+/// them, for longer than the second or two that it takes to pass.
+const GOES_ON_S: f32 = 5.0;
 /// A track that was not seen for so long is given up, in seconds, if it also missed [`LOST_LOOKS`] looks.
 const LOST_S: f64 = 2.0;
 /// The same for a track that stands still: what stands behind a passing bus is still there.
@@ -177,10 +187,24 @@ impl Track {
         self.judge_motion(at, since_s);
     }
 
-    fn miss(&mut self) {
+    /// It was missed on a look `since_s` after the one before.
+    fn miss(&mut self, since_s: f32) {
         self.missed += 1;
-        self.x.fade(0.8);
-        self.y.fade(0.8);
+        let keep = (-since_s / GOES_ON_S).exp();
+        self.x.fade(keep);
+        self.y.fade(keep);
+    }
+
+    /// How unexpected it is to see it in `seen` now, in squared deviations. Each axis is judged by what is least so of
+    /// the two edges and the centre: what is half hidden still shows where one of its edges is.
+    fn surprise(&self, seen: &BBox) -> f32 {
+        let expected = self.bbox();
+        let off = |low: f32, high: f32| {
+            if low * high <= 0.0 { 0.0 } else { low.abs().min(high.abs()) }
+        };
+        let x = off(seen.x1 - expected.x1, seen.x2 - expected.x2);
+        let y = off(seen.y1 - expected.y1, seen.y2 - expected.y2);
+        x * x / self.x.spread(self.width) + y * y / self.y.spread(self.height)
     }
 
     /// Judges after a hit that came `since_s` after the one before.
@@ -243,6 +267,8 @@ impl Tracker {
         self.of_detection.reserve(MOST_TRACKS);
         self.free.reserve(MOST_TRACKS);
         self.tracks.retain(|track| !track.is_lost(at));
+        let last = self.tracks.iter().map(|track| track.at).max();
+        let since_s = last.map_or(0.0, |last| at.seconds_since(last) as f32);
         self.tracks.iter_mut().for_each(|track| track.predict(at));
         self.of_detection.clear();
         self.of_detection.resize(detections.len(), None);
@@ -250,7 +276,7 @@ impl Tracker {
         self.associate(at, detections, groups, |score| score < SURE);
         for track in &mut self.tracks {
             if track.last_seen < at {
-                track.miss();
+                track.miss(since_s);
             }
         }
         for (index, detection) in detections.iter().enumerate() {
@@ -294,8 +320,9 @@ impl Tracker {
                     continue;
                 }
                 let overlap = grown(&expected).iou(&grown(seen));
-                if overlap >= LEAST_OVERLAP {
-                    self.assignment.set(row, column, overlap);
+                let surprise = track.surprise(seen);
+                if overlap >= LEAST_OVERLAP && surprise <= MOST_SURPRISE {
+                    self.assignment.set(row, column, overlap / (1.0 + surprise / HALVING_SURPRISE));
                 }
             }
         }
@@ -408,6 +435,30 @@ mod tests {
             tracker.look(at(look), &[], &[]);
         }
         assert!(tracker.tracks().is_empty());
+    }
+
+    #[test]
+    fn who_walks_past_someone_who_stands_keeps_his_number() {
+        let person = |x: f32, foot: f32| Detection {
+            label: Label(0),
+            score: 0.8,
+            bbox: BBox { x1: x - 0.02, y1: foot - 0.22, x2: x + 0.02, y2: foot },
+        };
+        let mut tracker = Tracker::default();
+        let walker = |look: i64| person(0.30 + 0.0125 * look as f32, 0.90);
+        for look in 0..60 {
+            // Nobody is found while the walker hides the one who stands and is himself missed for a moment.
+            match look {
+                23..=26 => tracker.look(at(look), &[], &[]),
+                27 => tracker.look(at(look), &[walker(look)], &[0]),
+                _ => tracker.look(at(look), &[person(0.64, 0.84), walker(look)], &[0, 0]),
+            }
+            if look == 27 {
+                assert_eq!(tracker.track_of(0).unwrap().number, 1, "it is the walker who was found");
+            }
+        }
+        assert_eq!(tracker.track_of(0).unwrap().number, 0);
+        assert_eq!(tracker.track_of(1).unwrap().number, 1);
     }
 
     #[test]

@@ -9,35 +9,29 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::company::ASPECT;
+use super::meeting::Meetings;
 use super::scene::{Scene, Sighted, Terms, WEAK, happening};
-use super::whereabouts::{Whereabouts, touches_edge};
-use crate::case::{Case, Change, Happening, LONGEST_STEP_S};
+use super::stay::{KNOWN_HITS, Rate, Stay};
+use super::whereabouts::touches_edge;
+use crate::case::{Case, Change, Happening};
 use crate::clock::CaptureTime;
-use crate::detect::{BBox, Detection};
+use crate::detect::Detection;
 use crate::track::Assignment;
 
-/// Someone may be seen missing for so long, in seconds, and still turn up again under another number.
-const REGAINED_S: f64 = 3.0;
-/// The same in looks, where these are few.
-const REGAINED_LOOKS: u32 = 4;
-/// The way that someone goes is measured over so many seconds at least.
-const WAY_S: f64 = 2.0;
 /// Someone who has not stayed too long yet may be hidden for so long, in seconds: who walks behind something need
 /// not come out again where it is seen, and the next who does is someone else.
 const HIDDEN_S: f64 = 20.0;
-/// How far from where someone was lost he may be found again, in heights of the box, across the picture and up or
-/// down in it …
-const REACH: (f32, f32) = (1.0, 0.5);
-/// … and how much more for each second since: a person walks 0.8 of his height in a second, and a way along the
-/// view shows as less.
-const PACE: (f64, f64) = (0.8, 0.3);
-/// Sightings from which a stay can become a case.
-const KNOWN_HITS: u32 = 3;
 /// Looks on which someone must have been away to have left.
 const AWAY_LOOKS: u32 = 3;
-/// Someone seen once or twice only is forgotten after this many looks without him.
+/// Someone seen once or twice only is forgotten after this many looks without him …
 const FLEETING_LOOKS: u32 = 5;
+/// … or after more, where a run of them is no rarer than this: a detector that finds half must find three in a row.
+const RARE_MISSES: f32 = 0.003;
+/// Someone who is known and was lost there comes before someone seen once or twice, if he is nearer by this share of
+/// his reach: a ghost that a detector saw not far away is no reason to take the one for the other.
+const KNOWN_FIRST: f32 = 0.25;
+/// How near one must begin to another who was found since, as a share of his reach, to be that other one.
+const IN_TURNS: f32 = 0.4;
 /// Most people followed at once.
 const MOST_STAYS: usize = 64;
 
@@ -47,40 +41,12 @@ pub(crate) struct Loitering {
     pub(crate) case: Option<Case>,
     stays: Vec<Stay>,
     next_serial: u64,
+    #[serde(default)]
+    meetings: Meetings,
+    #[serde(default)]
+    rate: Rate,
     #[serde(skip)]
     scratch: Scratch,
-}
-
-/// One person's stay in the zone.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Stay {
-    serial: u64,
-    whereabouts: Whereabouts,
-    /// Where he was first seen.
-    origin: BBox,
-    /// When he was where, [`WAY_S`] to twice that ago and later.
-    way: [(CaptureTime, (f32, f32)); 2],
-    first_seen: CaptureTime,
-    /// Last time in the zone.
-    last_seen: CaptureTime,
-    looks: u32,
-    hits: u32,
-    /// Seconds and looks, since `last_seen`, on which he was seen not to be in the zone.
-    away_s: f64,
-    away_looks: u32,
-    /// Seconds and looks, since he was last seen anywhere, on which he was seen not to be where he was.
-    missing_s: f64,
-    missing_looks: u32,
-    /// Seconds, since he was last seen anywhere, in which he was hidden.
-    hidden_s: f64,
-    /// Last look on which he could be seen; `None` when none since he could not.
-    last_judged: Option<CaptureTime>,
-    /// Last look on which he was hidden, if that was the latest.
-    last_hidden: Option<CaptureTime>,
-    /// Whether he has stayed too long.
-    counts: bool,
-    /// Whether this is only a guess: he has been found, but another may have come out from behind what hid him.
-    guess: bool,
 }
 
 /// Buffers reused from look to look.
@@ -103,7 +69,9 @@ impl Loitering {
         self.follow_faint(scene, terms);
         self.judge(scene, terms);
         self.take_new(scene, terms);
+        self.note_beside(scene.at);
         self.regain(scene.at);
+        self.meetings.look(scene.at, &mut self.stays, &self.rate);
         self.open(scene.at, terms, out);
         self.clear(scene.at, out);
     }
@@ -160,9 +128,10 @@ impl Loitering {
         let Scratch { assignment, seen, placed, found } = &mut self.scratch;
         assignment.start(self.stays.len(), seen.len());
         for (row, stay) in self.stays.iter().enumerate() {
-            if found[row].is_some() || stay.hits >= KNOWN_HITS || !stay.is_regainable() {
+            if found[row].is_some() || !stay.is_regainable(scene.at, &self.rate) {
                 continue;
             }
+            let least = if stay.hits < KNOWN_HITS { 0.0 } else { KNOWN_FIRST };
             for (column, &index) in seen.iter().enumerate() {
                 let detection = &scene.detections[index];
                 let away = stay.distance(&detection.bbox, scene.at);
@@ -171,13 +140,37 @@ impl Loitering {
                     && away <= 1.0
                     && terms.polygon.contains(detection.bbox.foot())
                 {
-                    assignment.set(row, column, 1.0 - 0.9 * away);
+                    assignment.set(row, column, 1.0 - 0.9 * away - least);
                 }
             }
         }
         for &(row, column) in assignment.solve() {
-            placed[column] = true;
-            found[row] = Some(seen[column]);
+            // Someone who is known is regained once it is sure that somebody is there.
+            if self.stays[row].hits < KNOWN_HITS {
+                placed[column] = true;
+                found[row] = Some(seen[column]);
+            }
+        }
+    }
+
+    /// Notes who is found near those that are hardly known yet.
+    fn note_beside(&mut self, at: CaptureTime) {
+        for index in 0..self.stays.len() {
+            let stay = &self.stays[index];
+            if stay.hits > KNOWN_HITS || stay.whereabouts.seen != at {
+                continue;
+            }
+            let seen = &stay.whereabouts.latest.bbox;
+            let others = self.stays.iter().enumerate().filter(|&(other, known)| {
+                other != index && known.hits > KNOWN_HITS && known.whereabouts.seen == at
+            });
+            let nearest = others
+                .map(|(_, known)| (known.distance(seen, at), known.serial))
+                .filter(|&(away, _)| away <= 1.0)
+                .min_by(|a, b| a.0.total_cmp(&b.0));
+            if let Some((_, serial)) = nearest {
+                self.stays[index].beside = Some(serial);
+            }
         }
     }
 
@@ -190,10 +183,13 @@ impl Loitering {
                 let candidates = self.stays.iter().enumerate().filter_map(|(index, lost)| {
                     let may_be = lost.hits > KNOWN_HITS
                         && lost.whereabouts.group == stay.whereabouts.group
-                        && lost.whereabouts.seen < stay.first_seen
-                        && lost.is_regainable();
+                        && lost.whereabouts.seen < at
+                        && stay.beside != Some(lost.serial)
+                        && lost.is_regainable(stay.first_seen, &self.rate);
                     let away = lost.distance(&stay.origin, stay.first_seen);
-                    (may_be && away <= 1.0).then_some((index, away))
+                    // Found in turns, never both on one look: one person under two numbers, if they are so near.
+                    let most = if lost.whereabouts.seen < stay.first_seen { 1.0 } else { IN_TURNS };
+                    (may_be && away <= most).then_some((index, away))
                 });
                 candidates.min_by(|(_, a), (_, b)| a.total_cmp(b)).map(|(index, _)| index)
             } else {
@@ -202,12 +198,15 @@ impl Loitering {
             match lost {
                 // The older one stands before the newer one.
                 Some(lost) if lost < new => {
+                    self.rate.found_after(self.stays[lost].missing_looks());
                     let found = self.stays.remove(new);
-                    let before = self.stays[lost].clone();
+                    let mut before = self.stays[lost].clone();
+                    self.meetings.rename(found.serial, before.serial);
                     self.stays[lost].take_over(found);
                     // A case must not end because it went with the wrong one of two who were hidden together.
                     if before.counts && !before.guess && before.hidden_s > 0.0 {
-                        self.stays.insert(lost + 1, Stay { guess: true, ..before });
+                        before.guess = true;
+                        self.stays.insert(lost + 1, before);
                     }
                 }
                 _ => new += 1,
@@ -218,9 +217,14 @@ impl Loitering {
     /// Counts the look for or against each stay, and drops those that ended.
     fn judge(&mut self, scene: &Scene<'_>, terms: &Terms) {
         let mut found = self.scratch.found.iter();
+        let fleeting_looks = self.rate.misses(RARE_MISSES).max(FLEETING_LOOKS);
+        let rate = &mut self.rate;
         self.stays.retain_mut(|stay| {
             match found.next().copied().flatten() {
                 Some(index) => {
+                    if stay.hits >= KNOWN_HITS {
+                        rate.found_after(stay.missing_looks());
+                    }
                     stay.locate(scene, index);
                     if terms.polygon.contains(stay.whereabouts.place.foot()) {
                         stay.sight(scene.at, terms);
@@ -229,12 +233,9 @@ impl Loitering {
                     }
                 }
                 None if stay.whereabouts.is_hidden(scene) => stay.hide(scene.at),
-                None => {
-                    stay.missing_s += stay.away(scene.at);
-                    stay.missing_looks += 1;
-                }
+                None => stay.miss(scene.at),
             }
-            let fleeting = stay.hits < KNOWN_HITS && stay.away_looks >= FLEETING_LOOKS;
+            let fleeting = stay.hits < KNOWN_HITS && stay.away_looks >= fleeting_looks;
             let lost = (!stay.counts || stay.guess) && stay.hidden_s > HIDDEN_S;
             let left = stay.away_looks >= AWAY_LOOKS && stay.away_s >= terms.clear_s;
             !(fleeting || lost || left)
@@ -248,25 +249,7 @@ impl Loitering {
             if latest.score < terms.score || !terms.holds(&latest.bbox) || self.stays.len() >= MOST_STAYS {
                 continue;
             }
-            self.stays.push(Stay {
-                serial: self.next_serial,
-                whereabouts: Whereabouts::new(scene, index),
-                origin: latest.bbox,
-                way: [(scene.at, latest.bbox.centre()); 2],
-                first_seen: scene.at,
-                last_seen: scene.at,
-                looks: 1,
-                hits: 1,
-                away_s: 0.0,
-                away_looks: 0,
-                missing_s: 0.0,
-                missing_looks: 0,
-                hidden_s: 0.0,
-                last_judged: Some(scene.at),
-                last_hidden: None,
-                counts: false,
-                guess: false,
-            });
+            self.stays.push(Stay::new(self.next_serial, scene, index));
             self.next_serial += 1;
         }
     }
@@ -314,109 +297,4 @@ impl Loitering {
             self.case = None;
         }
     }
-}
-
-impl Stay {
-    /// He is found in detection number `index`, in the zone or outside.
-    fn locate(&mut self, scene: &Scene<'_>, index: usize) {
-        self.whereabouts.locate(scene, index);
-        self.missing_s = 0.0;
-        self.missing_looks = 0;
-        if scene.at.seconds_since(self.way[1].0) >= WAY_S {
-            self.way = [self.way[1], (scene.at, self.whereabouts.place.centre())];
-        }
-    }
-
-    /// Whether he may still turn up again: he was not missed for long, nor when he walked out of the picture.
-    fn is_regainable(&self) -> bool {
-        let lately = self.missing_s <= REGAINED_S || self.missing_looks <= REGAINED_LOOKS;
-        lately && !touches_edge(&self.whereabouts.latest.bbox)
-    }
-
-    /// How far `seen`, at `at`, is from where he can be by then: between where he was, and where he would be had he
-    /// walked on.
-    fn distance(&self, seen: &BBox, at: CaptureTime) -> f32 {
-        let since_s = at.seconds_since(self.whereabouts.seen).max(0.0);
-        let (when, from) = self.way[0];
-        let took_s = self.whereabouts.seen.seconds_since(when);
-        let share = if took_s >= WAY_S { (since_s / took_s) as f32 } else { 0.0 };
-        let (x, y) = self.whereabouts.place.centre();
-        let (dx, dy) = ((x - from.0) * share, (y - from.1) * share);
-        let (sx, sy) = seen.centre();
-        // The nearest point on the way that he may have gone on.
-        let (wx, wy) = (dx * ASPECT, dy);
-        let length = wx * wx + wy * wy;
-        let along = if length > 0.0 {
-            (((sx - x) * ASPECT * wx + (sy - y) * wy) / length).clamp(0.0, 1.0)
-        } else {
-            0.0
-        };
-        let moved = |b: &BBox| BBox {
-            x1: b.x1 + along * dx,
-            y1: b.y1 + along * dy,
-            x2: b.x2 + along * dx,
-            y2: b.y2 + along * dy,
-        };
-        distance(&moved(&self.whereabouts.place), seen, since_s)
-    }
-
-    /// `found`, who was there since, is the same person.
-    fn take_over(&mut self, found: Self) {
-        *self = Self {
-            serial: self.serial,
-            origin: self.origin,
-            first_seen: self.first_seen,
-            looks: self.looks + found.looks,
-            hits: self.hits + found.hits,
-            counts: self.counts || found.counts,
-            ..found
-        };
-    }
-
-    /// He is in the zone.
-    fn sight(&mut self, at: CaptureTime, terms: &Terms) {
-        if !self.counts && at.seconds_since(self.last_seen) > terms.longest_blind_s() {
-            self.first_seen = at;
-            (self.looks, self.hits) = (0, 0);
-        }
-        self.last_seen = at;
-        self.looks += 1;
-        self.hits += 1;
-        self.away_s = 0.0;
-        self.away_looks = 0;
-        self.hidden_s = 0.0;
-        (self.last_judged, self.last_hidden) = (Some(at), None);
-    }
-
-    /// Something hides him.
-    fn hide(&mut self, at: CaptureTime) {
-        self.hidden_s += step_s(self.last_hidden, at);
-        (self.last_judged, self.last_hidden) = (None, Some(at));
-    }
-
-    /// He is seen not to be in the zone. Returns the seconds that this adds.
-    fn away(&mut self, at: CaptureTime) -> f64 {
-        let step_s = step_s(self.last_judged, at);
-        self.looks += 1;
-        self.away_looks += 1;
-        self.away_s += step_s;
-        (self.last_judged, self.last_hidden) = (Some(at), None);
-        step_s
-    }
-}
-
-/// Seconds from `last` to `at`, as far as they were looked at.
-fn step_s(last: Option<CaptureTime>, at: CaptureTime) -> f64 {
-    last.map_or(0.0, |last| at.seconds_since(last).clamp(0.0, LONGEST_STEP_S))
-}
-
-/// How far apart two boxes are that one person may have had `since_s` seconds after each other: 1 is as far as he can
-/// have got. Heads tell as well as feet do, which are hidden more often.
-fn distance(a: &BBox, b: &BBox, since_s: f64) -> f32 {
-    let height = a.height().max(b.height()).max(f32::EPSILON);
-    let across = (a.centre().0 - b.centre().0).abs() * ASPECT / height;
-    let along = (a.y1 - b.y1).abs().min((a.y2 - b.y2).abs()) / height;
-    let reach = |(at_once, pace): (f32, f64)| at_once + (pace * since_s) as f32;
-    let across = across / reach((REACH.0, PACE.0));
-    across.hypot(along / reach((REACH.1, PACE.1)))
 }

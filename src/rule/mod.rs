@@ -7,12 +7,14 @@ mod company;
 mod count;
 mod dwell;
 mod loitering;
+mod meeting;
 mod pace;
 mod places;
 mod presence;
 mod scene;
 mod schedule;
 mod size;
+mod stay;
 mod whereabouts;
 
 pub(crate) use cluster::{Cluster, Together};

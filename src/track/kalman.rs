@@ -57,6 +57,11 @@ impl Axis {
         self.pp -= gain_p * self.pp;
     }
 
+    /// Variance of where something `size` large is measured next.
+    pub(crate) fn spread(&self, size: f32) -> f32 {
+        self.pp + (MEASURED * size) * (MEASURED * size)
+    }
+
     /// Lets the velocity fade: what was not seen again is not believed to go on for ever.
     pub(crate) fn fade(&mut self, keep: f32) {
         self.velocity *= keep;

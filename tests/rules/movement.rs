@@ -138,6 +138,26 @@ fn a_lost_track_does_not_end_a_stay() {
 }
 
 #[test]
+fn a_passer_by_does_not_walk_off_with_the_case_of_someone_who_stays() {
+    let mut watch = Watch::over("no_loitering", "rule.loitering.dwell_s = 60");
+    // Each walks past in front of him and is missed there for a second, as he is himself.
+    watch.see(5.0, &[person(0.5, 0.8)]);
+    for _ in 0..4 {
+        watch.film(20.0, |t| {
+            let x = 0.15 + 0.035 * t as f32;
+            let by = (x > 0.15 && x < 0.85).then(|| person(x, 0.88));
+            let hidden = (x - 0.5).abs() < 0.035;
+            let missed = (x - 0.48).abs() < 0.02;
+            let stays = (!hidden).then(|| person(0.5, 0.8));
+            stays.into_iter().chain(by.filter(|_| !missed)).collect()
+        });
+    }
+    watch.expect_one("loitering", 60.0, 1.0, false);
+    watch.see(40.0, &[]);
+    watch.expect_one("loitering", 60.0, 1.0, true);
+}
+
+#[test]
 fn i3_a_loiterer_who_is_hidden_or_out_of_view_has_not_left() {
     let mut watch = Watch::over("no_loitering", "rule.loitering.dwell_s = 60");
     watch.see(65.0, &[person(0.5, 0.8)]).see(200.0, &[BUS]).blind(400.0, View::Covered).gap(900.0);
