@@ -9,6 +9,7 @@ mod dwell;
 mod loitering;
 mod meeting;
 mod pace;
+mod passage;
 mod places;
 mod presence;
 mod scene;

@@ -7,12 +7,15 @@
 //! - Something whose lower end is hidden says nothing: where it stands is not known.
 //! - One look with something and one without decide nothing; a case opens once the belief in it is sure and the
 //!   dwell is reached.
+//! - Where few looks fall into the dwell, its way in and out tells how long something was there, if it was seen inside
+//!   twice at least.
 //! - It clears only when the zone was seen empty for the clear time. While the place where something was last seen
 //!   is hidden, the zone was not seen empty.
 
 use serde::{Deserialize, Serialize};
 
 use super::company::Led;
+use super::passage::Passage;
 use super::places::Places;
 use super::scene::{Scene, Sighted, Terms, WEAK, happening};
 
@@ -24,6 +27,10 @@ use crate::detect::Detection;
 /// A zone without a case is forgotten after this much empty time, in seconds, if its clear time is longer.
 const FORGET_S: f64 = 10.0;
 
+/// Looks on which something must have been found inside before it may have left: one false detection there and somebody
+/// who passes outside are no passage.
+const SEEN_INSIDE: u32 = 2;
+
 /// The state of one presence rule.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Presence {
@@ -34,6 +41,11 @@ pub(crate) struct Presence {
     places: Places,
     #[serde(default)]
     led: Led,
+    #[serde(default)]
+    passage: Passage,
+    /// Looks on which something was found inside since the zone was empty.
+    #[serde(default)]
+    inside: u32,
     #[serde(skip)]
     seen: Vec<Detection>,
 }
@@ -51,10 +63,31 @@ impl Presence {
     pub(crate) fn look(&mut self, scene: &Scene<'_>, terms: &Terms, out: &mut Vec<Happening>) {
         let best = self.see(scene, terms);
         let hidden = self.places.hidden(scene) > 0;
+        let few = Passage::is_asked(scene, terms);
+        if few {
+            self.passage.look(scene, terms);
+        }
+        let before = self.zone.as_ref().map(|zone| zone.last_seen);
+        let left = self.leaves(few && best.is_none(), scene, terms);
         match (&mut self.zone, best) {
+            (Some(zone), None) if left.is_some() => {
+                if let Some((at, latest)) = left {
+                    zone.hit(at, Hit::Sure);
+                    self.seen.push(Detection { bbox: latest.bbox.clamped(), ..latest });
+                }
+            }
             (None, Some(Best { score, stands: true })) if score >= terms.score => {
                 // What was left alone a while ago has been alone since then.
-                self.zone = Some(Occupancy::new(scene.at, self.led.alone_since.unwrap_or(scene.at)));
+                let mut zone = Occupancy::new(scene.at, self.led.alone_since.unwrap_or(scene.at));
+                if few {
+                    let (since, seen_outside) = self.passage.came(terms, scene.at);
+                    zone.first_seen = since;
+                    if seen_outside {
+                        zone.hit(scene.at, Hit::Sure);
+                    }
+                }
+                self.zone = Some(zone);
+                self.inside = 1;
             }
             (None, _) => return,
             (Some(zone), Some(Best { stands: false, .. })) => zone.blind(),
@@ -64,7 +97,11 @@ impl Presence {
                 if self.case.is_none() && unseen_s > terms.longest_blind_s() {
                     zone.restart(scene.at);
                 } else if is_back(&mut self.again, zone, scene.at, hit) {
+                    if few && let Some(since) = self.passage.came_after_all(terms, zone.last_seen, scene.at) {
+                        zone.first_seen = since;
+                    }
                     zone.hit(scene.at, hit);
+                    self.inside += 1;
                 } else {
                     zone.miss(scene.at, scene.longest_step_s);
                 }
@@ -76,7 +113,8 @@ impl Presence {
                 self.again.take_if(|again| again.was_fleeting() || again.is_vacant(0.0));
             }
         }
-        self.open(scene.at, terms, out);
+        let found = self.zone.as_ref().map(|zone| zone.last_seen) != before;
+        self.open(scene.at, found, terms, out);
         self.clear(scene.at, terms, out);
     }
 
@@ -87,6 +125,7 @@ impl Presence {
 
     /// A look on which nothing could be judged.
     pub(crate) fn blind(&mut self) {
+        self.passage.blind();
         self.zone.iter_mut().chain(&mut self.again).for_each(Occupancy::blind);
     }
 
@@ -123,19 +162,29 @@ impl Presence {
         best.filter(|_| !self.led.is_kept())
     }
 
-    fn open(&mut self, at: CaptureTime, terms: &Terms, out: &mut Vec<Happening>) {
+    /// When what was inside until a look or two ago left, and where it is seen now, if it `may` have and is no case.
+    fn leaves(&self, may: bool, scene: &Scene<'_>, terms: &Terms) -> Option<(CaptureTime, Detection)> {
+        let zone = self.zone.as_ref().filter(|_| may && self.case.is_none())?;
+        if self.again.is_some() || self.inside < SEEN_INSIDE {
+            return None;
+        }
+        self.passage.left(terms, zone.last_seen, scene.at)
+    }
+
+    /// Opens, keeps or leaves be the case on a look on which something was `found`.
+    fn open(&mut self, at: CaptureTime, found: bool, terms: &Terms, out: &mut Vec<Happening>) {
         let Some(zone) = &self.zone else { return };
         match &mut self.case {
             Some(case) => {
-                case.last_seen = zone.last_seen;
+                case.last_seen = case.last_seen.max(zone.last_seen);
                 case.looks = zone.looks;
                 case.hits = zone.hits;
                 if zone.last_seen == at {
                     case.objects.clone_from(&self.seen);
                 }
             }
-            None if zone.last_seen == at && zone.is_held(terms.dwell_s) => {
-                let Some(since) = terms.violated_since(zone.first_seen, at) else { return };
+            None if found && zone.is_held(terms.dwell_s) => {
+                let Some(since) = terms.violated_since(zone.first_seen, zone.last_seen) else { return };
                 let sighted =
                     Sighted { began: zone.first_seen, serial: 0, since, looks: zone.looks, hits: zone.hits };
                 let opened = terms.opened(at, sighted, self.seen.clone());
@@ -154,7 +203,8 @@ impl Presence {
         };
         if gone {
             out.extend(self.case.iter().map(|case| happening(Change::Cleared, at, case)));
-            *self = Self { led: std::mem::take(&mut self.led), ..Self::default() };
+            let (led, passage) = (std::mem::take(&mut self.led), std::mem::take(&mut self.passage));
+            *self = Self { led, passage, ..Self::default() };
         }
     }
 }

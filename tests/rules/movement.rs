@@ -94,6 +94,21 @@ fn an_e_bike_in_the_corridor_is_one_case_whether_it_is_pushed_or_parked() {
 }
 
 #[test]
+fn an_e_bike_that_is_soon_out_again_is_a_case_though_few_looks_fall_into_it() {
+    // In the corridor for eight seconds, found on three looks of five there.
+    let way = |t: f64| 0.37 + 0.04 * t.min(10.0 - t) as f32;
+    let bike = |t: f64| vec![("bicycle", standing(0.5, way(t), 0.09, 0.12))];
+    let found = |t: f64| if (t - 2.0).abs() < 0.1 { vec![] } else { bike(t) };
+    let mut watch = Watch::over("corridor", "").each(2.0);
+    watch.see(60.0, &[]).film(12.0, found).see(60.0, &[]);
+    assert_eq!(watch.story().len(), 2, "it opens and clears");
+    // In it for a moment only.
+    let mut watch = Watch::over("corridor", "").each(2.0);
+    watch.see(60.0, &[]).see(2.0, &bike(0.0)).see(2.0, &bike(2.0)).see(2.0, &bike(0.0)).see(60.0, &[]);
+    assert_eq!(watch.story(), []);
+}
+
+#[test]
 fn someone_who_stays_is_loitering_standing_or_walking_about() {
     let pacing = |t: f64| vec![person(0.5 + 0.3 * (t / 9.0).sin() as f32, 0.8)];
     for stays in [&pacing as &dyn Fn(f64) -> Vec<Thing>, &|_| vec![person(0.5, 0.8)]] {

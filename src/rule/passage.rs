@@ -1,0 +1,173 @@
+//! When something came into a zone and left it, where looks are so far apart that few of them fall into its stay: its
+//! way between a look on which it was outside and one on which it was inside tells to a fraction of that.
+//!
+//! # Invariants
+//! - Only what has the size of the other and can have got there is taken for it.
+//! - Without a sighting outside, coming or leaving is never put further than the look next to it.
+
+use serde::{Deserialize, Serialize};
+
+use super::company::ASPECT;
+use super::scene::{Scene, Terms};
+use crate::clock::CaptureTime;
+use crate::detect::{BBox, Detection};
+
+/// Looks are few for a dwell if fewer than this fall into it.
+const FEW_LOOKS: f64 = 4.0;
+/// Sightings are joined over so many usual steps between looks: over one look on which it was missed.
+const STEPS: f64 = 2.5;
+/// How fast something goes at most, in its heights a second: a bicycle that is ridden slowly, or somebody who runs.
+const FASTEST: f32 = 2.0;
+/// How far apart the lines on the ground may be that it goes on, in its heights at once and more each second: a way
+/// along the view shows as less …
+const LINES: (f32, f32) = (0.3, 0.3);
+/// … and how much its height may seem to change from look to look.
+const ALIKE: std::ops::Range<f32> = 0.67..1.5;
+/// Most sightings remembered; what makes more of them in so short a time is no passage.
+const MOST_SIGHTINGS: usize = 16;
+
+/// What was seen of a rule's things on the last few looks, in its zone or outside.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Passage {
+    sightings: Vec<Sighting>,
+    /// The last looks on which the zone could be judged, the latest last.
+    looks: [Option<CaptureTime>; 2],
+    /// The look before something was first seen inside that was not seen to come.
+    before: Option<CaptureTime>,
+}
+
+/// One thing on one look.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+struct Sighting {
+    at: CaptureTime,
+    group: u16,
+    detection: Detection,
+    inside: bool,
+}
+
+impl Passage {
+    /// Whether looks are so few that this tells more than they do.
+    pub(super) fn is_asked(scene: &Scene<'_>, terms: &Terms) -> bool {
+        scene.usual_step_s * FEW_LOOKS > terms.dwell_s && terms.company.is_empty()
+    }
+
+    /// Takes a look in.
+    pub(super) fn look(&mut self, scene: &Scene<'_>, terms: &Terms) {
+        self.looks = [self.looks[1], Some(scene.at)];
+        let longest_s = STEPS * scene.usual_step_s;
+        self.sightings.retain(|sighting| scene.at.seconds_since(sighting.at) <= longest_s);
+        for (index, detection) in scene.detections.iter().enumerate() {
+            let Detection { label, score, bbox } = *detection;
+            if terms.is_about(label)
+                && score >= terms.score
+                && bbox.is_sound()
+                && terms.size.allow(&bbox, terms.site.ground())
+                && self.sightings.len() < MOST_SIGHTINGS
+            {
+                let inside = terms.polygon.contains(bbox.foot());
+                self.sightings.push(Sighting {
+                    at: scene.at,
+                    group: scene.groups[index],
+                    detection: *detection,
+                    inside,
+                });
+            }
+        }
+    }
+
+    /// Nothing could be judged.
+    pub(super) fn blind(&mut self) {
+        *self = Self::default();
+    }
+
+    /// When what is inside on this look, and was not before, came in: when it crossed the edge, if it was seen outside
+    /// before; half a look ago at best guess if not. Says too whether it was seen outside.
+    pub(super) fn came(&mut self, terms: &Terms, at: CaptureTime) -> (CaptureTime, bool) {
+        self.before = None;
+        let now = self.sightings.iter().filter(|now| now.at == at && now.inside);
+        let ways = now.flat_map(|now| self.ways(now, false).map(move |before| (before, now)));
+        if let Some((before, now)) = ways.max_by_key(|(before, _)| before.at) {
+            return (crossing(terms, before, now), true);
+        }
+        let Some(before) = self.looks[0] else { return (at, false) };
+        self.before = Some(before);
+        (middle(before, at), false)
+    }
+
+    /// When what was first seen inside at `first` and is again at `at` came in, if that was only guessed: where its way
+    /// comes from tells, but not from before the look on which it was not there.
+    pub(super) fn came_after_all(
+        &mut self,
+        terms: &Terms,
+        first: CaptureTime,
+        at: CaptureTime,
+    ) -> Option<CaptureTime> {
+        let before = self.before?;
+        let (then, now) = {
+            let now = self.sightings.iter().filter(|now| now.at == at && now.inside);
+            let mut ways = now.flat_map(|now| self.ways(now, true).map(move |then| (*then, *now)));
+            ways.find(|(then, _)| then.at == first)?
+        };
+        self.before = None;
+        let back = before.seconds_since(first) / at.seconds_since(first);
+        let bbox = between(&then.detection.bbox, &now.detection.bbox, back as f32);
+        let from = Sighting { at: before, detection: Detection { bbox, ..then.detection }, ..then };
+        Some(if terms.polygon.contains(bbox.foot()) { before } else { crossing(terms, &from, &then) })
+    }
+
+    /// When what was last seen inside at `last` crossed the edge, if it is seen outside on this look, and where it is.
+    pub(super) fn left(
+        &self,
+        terms: &Terms,
+        last: CaptureTime,
+        at: CaptureTime,
+    ) -> Option<(CaptureTime, Detection)> {
+        let now = self.sightings.iter().filter(|now| now.at == at && !now.inside);
+        let mut ways = now.flat_map(|now| self.ways(now, true).map(move |before| (before, now)));
+        let (before, now) = ways.find(|(before, _)| before.at == last)?;
+        Some((crossing(terms, now, before), now.detection))
+    }
+
+    /// Earlier sightings, inside or outside, that may be of the same thing as `now`.
+    fn ways<'a>(&'a self, now: &'a Sighting, inside: bool) -> impl Iterator<Item = &'a Sighting> + 'a {
+        self.sightings.iter().filter(move |before| before.inside == inside && is_same(before, now))
+    }
+}
+
+/// Whether `now` may be of the same thing as `before`.
+fn is_same(before: &Sighting, now: &Sighting) -> bool {
+    let since_s = now.at.seconds_since(before.at) as f32;
+    let (a, b) = (&before.detection.bbox, &now.detection.bbox);
+    let height = a.height().max(b.height()).max(f32::EPSILON);
+    let far = (a.centre().0 - b.centre().0).abs() * ASPECT / height;
+    since_s > 0.0
+        && before.group == now.group
+        && ALIKE.contains(&(a.height() / b.height().max(f32::EPSILON)))
+        && far <= FASTEST * since_s
+        && (a.y2 - b.y2).abs() <= (LINES.0 + LINES.1 * since_s) * height
+}
+
+/// When the edge of the zone was crossed between `outside` and `inside`, either of which may be the earlier one.
+fn crossing(terms: &Terms, outside: &Sighting, inside: &Sighting) -> CaptureTime {
+    let (mut out, mut into) = (0.0_f32, 1.0_f32);
+    // To a thousandth of the way.
+    for _ in 0..10 {
+        let half = (out + into) / 2.0;
+        if terms.polygon.contains(between(&outside.detection.bbox, &inside.detection.bbox, half).foot()) {
+            into = half;
+        } else {
+            out = half;
+        }
+    }
+    outside.at.plus_seconds(f64::from(into) * inside.at.seconds_since(outside.at))
+}
+
+fn middle(a: CaptureTime, b: CaptureTime) -> CaptureTime {
+    a.plus_seconds(b.seconds_since(a) / 2.0)
+}
+
+/// The box at `share` of the way from `a` to `b`, or beyond.
+fn between(a: &BBox, b: &BBox, share: f32) -> BBox {
+    let along = |a: f32, b: f32| a + share * (b - a);
+    BBox { x1: along(a.x1, b.x1), y1: along(a.y1, b.y1), x2: along(a.x2, b.x2), y2: along(a.y2, b.y2) }
+}
