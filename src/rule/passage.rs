@@ -14,8 +14,9 @@ use crate::detect::{BBox, Detection};
 
 /// Looks are few for a dwell if fewer than this fall into it.
 const FEW_LOOKS: f64 = 4.0;
-/// Sightings are joined over so many usual steps between looks: over one look on which it was missed.
-const STEPS: f64 = 2.5;
+/// Sightings are joined over so many usual steps between looks: over three looks on which it was missed, as happens to
+/// one in sixty where one look in four finds nothing.
+const STEPS: f64 = 4.5;
 /// How fast something goes at most, in its heights a second: a bicycle that is ridden slowly, or somebody who runs.
 const FASTEST: f32 = 2.0;
 /// How far apart the lines on the ground may be that it goes on, in its heights at once and more each second: a way
@@ -23,7 +24,10 @@ const FASTEST: f32 = 2.0;
 const LINES: (f32, f32) = (0.3, 0.3);
 /// … and how much its height may seem to change from look to look.
 const ALIKE: std::ops::Range<f32> = 0.67..1.5;
-/// Most sightings remembered; what makes more of them in so short a time is no passage.
+/// How far from the straight way between where it was seen outside before and after, in its heights, it may have been
+/// when it was seen inside but once.
+const ASTRAY: f32 = 1.0;
+/// Most sightings remembered; where there are more of them in so short a time, no way can be told.
 const MOST_SIGHTINGS: usize = 16;
 
 /// What was seen of a rule's things on the last few looks, in its zone or outside.
@@ -34,6 +38,8 @@ pub(super) struct Passage {
     looks: [Option<CaptureTime>; 2],
     /// The look before something was first seen inside that was not seen to come.
     before: Option<CaptureTime>,
+    /// Where it was seen to come from.
+    from: Option<Sighting>,
 }
 
 /// One thing on one look.
@@ -83,11 +89,12 @@ impl Passage {
     /// When what is inside on this look, and was not before, came in: when it crossed the edge, if it was seen outside
     /// before; half a look ago at best guess if not. Says too whether it was seen outside.
     pub(super) fn came(&mut self, terms: &Terms, at: CaptureTime) -> (CaptureTime, bool) {
-        self.before = None;
+        (self.before, self.from) = (None, None);
         let now = self.sightings.iter().filter(|now| now.at == at && now.inside);
         let ways = now.flat_map(|now| self.ways(now, false).map(move |before| (before, now)));
-        if let Some((before, now)) = ways.max_by_key(|(before, _)| before.at) {
-            return (crossing(terms, before, now), true);
+        if let Some((&before, &now)) = ways.max_by_key(|(before, _)| before.at) {
+            self.from = Some(before);
+            return (crossing(terms, &before, &now), true);
         }
         let Some(before) = self.looks[0] else { return (at, false) };
         self.before = Some(before);
@@ -116,15 +123,22 @@ impl Passage {
     }
 
     /// When what was last seen inside at `last` crossed the edge, if it is seen outside on this look, and where it is.
+    /// What was seen inside `once` only must have been on the way from where it came from: else one false detection
+    /// there and somebody who passes outside were a passage.
     pub(super) fn left(
         &self,
         terms: &Terms,
         last: CaptureTime,
         at: CaptureTime,
+        once: bool,
     ) -> Option<(CaptureTime, Detection)> {
         let now = self.sightings.iter().filter(|now| now.at == at && !now.inside);
         let mut ways = now.flat_map(|now| self.ways(now, true).map(move |before| (before, now)));
-        let (before, now) = ways.find(|(before, _)| before.at == last)?;
+        let is_on_way = |before: &Sighting, now: &Sighting| {
+            self.from.is_some_and(|from| is_on_way(&from.detection.bbox, from.at, before, now))
+        };
+        let (before, now) =
+            ways.find(|(before, now)| before.at == last && (!once || is_on_way(before, now)))?;
         Some((crossing(terms, now, before), now.detection))
     }
 
@@ -145,6 +159,15 @@ fn is_same(before: &Sighting, now: &Sighting) -> bool {
         && ALIKE.contains(&(a.height() / b.height().max(f32::EPSILON)))
         && far <= FASTEST * since_s
         && (a.y2 - b.y2).abs() <= (LINES.0 + LINES.1 * since_s) * height
+}
+
+/// Whether `half_way` is where something was that went straight on from `from`, where it was at `began`, to `now`.
+fn is_on_way(from: &BBox, began: CaptureTime, half_way: &Sighting, now: &Sighting) -> bool {
+    let share = half_way.at.seconds_since(began) / now.at.seconds_since(began).max(f64::EPSILON);
+    let (expected, seen) = (between(from, &now.detection.bbox, share as f32), &half_way.detection.bbox);
+    let height = expected.height().max(f32::EPSILON);
+    let across = (expected.centre().0 - seen.centre().0).abs() * ASPECT / height;
+    across <= ASTRAY && (expected.y2 - seen.y2).abs() / height <= LINES.0
 }
 
 /// When the edge of the zone was crossed between `outside` and `inside`, either of which may be the earlier one.

@@ -8,7 +8,7 @@
 //! - One look with something and one without decide nothing; a case opens once the belief in it is sure and the
 //!   dwell is reached.
 //! - Where few looks fall into the dwell, its way in and out tells how long something was there, if it was seen inside
-//!   twice at least.
+//!   twice at least, or once on the straight way between two sightings outside.
 //! - It clears only when the zone was seen empty for the clear time. While the place where something was last seen
 //!   is hidden, the zone was not seen empty.
 
@@ -26,10 +26,6 @@ use crate::detect::Detection;
 
 /// A zone without a case is forgotten after this much empty time, in seconds, if its clear time is longer.
 const FORGET_S: f64 = 10.0;
-
-/// Looks on which something must have been found inside before it may have left: one false detection there and somebody
-/// who passes outside are no passage.
-const SEEN_INSIDE: u32 = 2;
 
 /// The state of one presence rule.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -165,10 +161,10 @@ impl Presence {
     /// When what was inside until a look or two ago left, and where it is seen now, if it `may` have and is no case.
     fn leaves(&self, may: bool, scene: &Scene<'_>, terms: &Terms) -> Option<(CaptureTime, Detection)> {
         let zone = self.zone.as_ref().filter(|_| may && self.case.is_none())?;
-        if self.again.is_some() || self.inside < SEEN_INSIDE {
+        if self.again.is_some() {
             return None;
         }
-        self.passage.left(terms, zone.last_seen, scene.at)
+        self.passage.left(terms, zone.last_seen, scene.at, self.inside < 2)
     }
 
     /// Opens, keeps or leaves be the case on a look on which something was `found`.
