@@ -81,6 +81,21 @@ impl Passage {
         }
     }
 
+    /// Gives everything its label and group by `renumber`, and forgets what has none any more.
+    pub(super) fn relabel(&mut self, renumber: impl Fn(&mut Detection) -> Option<u16>) {
+        let known = |sighting: &mut Sighting| match renumber(&mut sighting.detection) {
+            Some(group) => {
+                sighting.group = group;
+                true
+            }
+            None => false,
+        };
+        self.sightings.retain_mut(known);
+        if self.from.as_mut().is_some_and(|from| !known(from)) {
+            self.from = None;
+        }
+    }
+
     /// Nothing could be judged.
     pub(super) fn blind(&mut self) {
         *self = Self::default();

@@ -127,7 +127,8 @@ impl Presence {
 
     /// Gives everything its label and group by `renumber`, and forgets what has none any more.
     pub(crate) fn relabel(&mut self, renumber: impl Fn(&mut Detection) -> Option<u16>) {
-        self.places.relabel(renumber);
+        self.places.relabel(&renumber);
+        self.passage.relabel(renumber);
     }
 
     /// Lists what is in the zone and where, and gives the best of it; `None` when it is empty, or all that is in it is
