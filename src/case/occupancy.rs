@@ -40,9 +40,9 @@ const MOST_MISSES_S: f64 = 2.0;
 const DOUBT: f32 = 4.0;
 /// Misses beyond this say nothing more of it.
 const MOST_COUNTED: u32 = 200;
-/// The shortest time between two objects in one place, in seconds: a car needs longer than that to leave a place
-/// and another one to get into it.
-const DOUBT_S: f64 = 5.0;
+/// The shortest time between two objects in one place, in seconds: a car needs two or three to leave it, and another
+/// one, which had to wait for that, five or more to get into it.
+const DOUBT_S: f64 = 8.0;
 /// How many times the usual time between two hits is much longer than usual.
 const USUAL_FACTOR: f64 = 5.0;
 /// Longest wait that the previous line can ask for, in seconds.
@@ -56,6 +56,10 @@ pub(crate) const KNOWN_LATE_S: f64 = 8.0;
 const WATCHED_LOOKS: u32 = 10;
 /// … no further apart than this, in seconds, show what leaves: a car takes about two seconds to pull out.
 const WATCHED_INTERVAL_S: f64 = 0.5;
+/// For so long, in seconds, something on its way out of a place or into it is seen beside it …
+const BESIDE_S: f64 = 2.0;
+/// … which looks so far apart, in seconds, may still catch.
+const CATCHING_STEP_S: f64 = 2.5;
 /// A stretch without a sighting that is longer than this was bridged, in seconds: it is dwell, but nothing was seen.
 const BRIDGED_S: f64 = 10.0;
 /// How long something must have been in view at one stretch before a case opens, in seconds: bursts of a detector's ghost
@@ -233,6 +237,17 @@ impl Occupancy {
     pub(crate) fn was_watched(&self, at: CaptureTime) -> bool {
         self.misses >= WATCHED_LOOKS
             && at.seconds_since(self.last_seen) <= WATCHED_INTERVAL_S * f64::from(self.misses)
+    }
+
+    /// How surely something on its way out of the place or into it would have been found until `at`, in natural log-odds:
+    /// looks that are seconds apart may miss it, all the more so with a detector that misses much.
+    pub(crate) fn manoeuvre_shows(&self, at: CaptureTime) -> f32 {
+        let step_s = at.seconds_since(self.last_seen) / f64::from(self.misses + 1);
+        if self.misses < 2 || step_s > CATCHING_STEP_S {
+            return 0.0;
+        }
+        let looks = (BESIDE_S / step_s) as f32;
+        -looks * (1.0 - self.detection_rate()).ln()
     }
 
     /// Whether nothing was found for more than `least_s` until `at`, and for much longer than is usual here: a
@@ -461,5 +476,16 @@ mod tests {
         assert_eq!(place.dwell_s(), 20.0);
         assert!(place.is_held(20.0));
         assert!(!place.is_held(20.1));
+    }
+
+    #[test]
+    fn looks_two_seconds_apart_show_who_leaves_and_looks_ten_seconds_apart_do_not() {
+        let shows = |step_s: f64| {
+            let mut place = parked(60);
+            (1..=4).for_each(|look| place.miss(at(60.0 + step_s * f64::from(look)), 2.0 * step_s));
+            place.manoeuvre_shows(at(60.0 + 5.0 * step_s))
+        };
+        assert!(shows(2.0) > 2.0, "{}", shows(2.0));
+        assert_eq!(shows(10.0), 0.0);
     }
 }

@@ -148,6 +148,7 @@ impl Slot {
                 left >= self.occupancy.last_seen && came.seconds_since(left) >= APART_S
             }),
             watched: self.occupancy.was_watched(at),
+            shows: self.occupancy.manoeuvre_shows(at),
             nudged: self.occupancy.lost_view(),
         };
         let trial = Trial::new(at, gap);

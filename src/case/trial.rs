@@ -65,6 +65,12 @@ const OTHER_SPREAD: f32 = 0.10;
 const DRIFT: f32 = 0.015;
 /// The same where the view was unusable before: a camera that was turned away and put back shows things elsewhere.
 const NUDGE: f32 = 0.05;
+/// How far a nudge shifts the view, as a deviation along either side of the picture: 8 px of 1280 by 720 …
+const NUDGE_ACROSS: f32 = 0.006;
+const NUDGE_DOWN: f32 = 0.0107;
+/// … and a camera on a pole is nudged as often as a busy place changes hands, in seconds: both are rare, and what tells
+/// them apart is the size of what is found.
+const NUDGED_EVERY_S: f64 = 3600.0;
 
 /// The position of an object's edges and how steadily a detector puts them there.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -147,8 +153,7 @@ impl Spread {
             if boxes == 0 {
                 return 0.0;
             }
-            let share = 1.0 / self.boxes as f32 + TRIMMED_LOSS / boxes as f32;
-            let same = variance.max(Self::LEAST * Self::LEAST) * share + drift * drift;
+            let same = self.noise(*variance, boxes) + drift * drift;
             let other = same + OTHER_SPREAD * OTHER_SPREAD;
             0.5 * (off * off * (1.0 / same - 1.0 / other) - (other / same).ln())
         };
@@ -156,6 +161,41 @@ impl Spread {
         let boxes = middles.map(|(_, boxes)| boxes);
         offsets(mean, &middle).into_iter().zip(boxes).zip(&self.variance).map(edge).sum()
     }
+
+    /// The same against one object in a view that was nudged in the gap: then its edges may all lie elsewhere, but all
+    /// by the same way, so that its size tells. `None` when not all of them were seen.
+    fn unlike_nudged(&self, mean: &BBox, middles: [(f32, usize); 4]) -> Option<f32> {
+        let off = offsets(mean, &BBox::from(middles.map(|(edge, _)| edge)));
+        let axis = |low: usize, high: usize, nudge: f32| {
+            let [same_low, same_high] =
+                [low, high].map(|edge| self.noise(self.variance[edge], middles[edge].1) + DRIFT * DRIFT);
+            let (same, other) = (same_low + same_high, 2.0 * OTHER_SPREAD * OTHER_SPREAD);
+            let (grown, along) = (off[high] - off[low], (off[high] + off[low]) / 2.0);
+            let density = |off: f32, variance: f32| -0.5 * (off * off / variance + variance.ln());
+            density(grown, same + other) + density(along, (same + other) / 4.0)
+                - density(grown, same)
+                - density(along, same / 4.0 + nudge * nudge)
+        };
+        let nudge =
+            [NUDGE_ACROSS / mean.width().max(f32::EPSILON), NUDGE_DOWN / mean.height().max(f32::EPSILON)];
+        let all_seen = middles.iter().all(|&(_, boxes)| boxes > 0);
+        all_seen.then(|| axis(0, 2, nudge[0]) + axis(1, 3, nudge[1]))
+    }
+
+    /// Variance of the difference between the mean of an edge and that of `boxes` more, in box sizes.
+    fn noise(&self, variance: f32, boxes: usize) -> f32 {
+        let share = 1.0 / self.boxes as f32 + TRIMMED_LOSS / boxes.max(1) as f32;
+        variance.max(Self::LEAST * Self::LEAST) * share
+    }
+}
+
+/// How much more likely another object is than the same one, be it in the view as it was or in one that was nudged in the
+/// `gap_s` seconds before, if it is `unlike` the one and `unlike_nudged` the other, as natural logarithms.
+fn or_nudged(unlike: f32, unlike_nudged: Option<f32>, gap_s: f64) -> f32 {
+    let Some(unlike_nudged) = unlike_nudged else { return unlike };
+    let chance = (gap_s / NUDGED_EVERY_S).min(0.5) as f32;
+    let same = (1.0 - chance) * (-unlike).exp() + chance * (-unlike_nudged).exp();
+    unlike.min(-same.max(f32::MIN_POSITIVE).ln())
 }
 
 /// How far the edges of `seen` lie from those of `mean`, in widths and heights of `mean`.
@@ -186,8 +226,10 @@ pub(crate) struct Gap {
     pub(crate) left: bool,
     /// Whether that was so twice, at either end of it.
     pub(crate) came: bool,
-    /// … and whether it would have been.
+    /// … and whether it would have been …
     pub(crate) watched: bool,
+    /// … or else how surely, in natural log-odds.
+    pub(crate) shows: f32,
     /// Whether the view was unusable meanwhile and may have shifted.
     pub(crate) nudged: bool,
 }
@@ -201,6 +243,9 @@ pub(crate) struct Trial {
     odds: f32,
     #[serde(default)]
     nudged: bool,
+    /// How long the gap before it lasted, in seconds.
+    #[serde(default)]
+    gap_s: f64,
     boxes: [BBox; MOST],
     shown: [[bool; 4]; MOST],
     len: usize,
@@ -209,7 +254,7 @@ pub(crate) struct Trial {
 impl Trial {
     /// Of something found at `since` after `gap`.
     pub(crate) fn new(since: CaptureTime, gap: Gap) -> Self {
-        let Gap { stood_s, lasted_s: gap_s, emptiness, left, came, watched, nudged } = gap;
+        let Gap { stood_s, lasted_s: gap_s, emptiness, left, came, watched, shows, nudged } = gap;
         let most = MOST_EMPTINESS + (gap_s / GLARE_S).max(1.0).ln() as f32;
         let turnover = (gap_s.max(1.0) / TURNOVER_S.max(stood_s)).ln() as f32;
         let odds = turnover.min(0.0) + (EMPTY_WORTH * emptiness).min(most);
@@ -217,9 +262,17 @@ impl Trial {
             (true, _) if came => odds + MANOEUVRE + SECOND,
             (true, _) => odds + MANOEUVRE,
             (false, true) => odds - UNSEEN_MANOEUVRE,
-            (false, false) => odds,
+            (false, false) => odds - shows.min(UNSEEN_MANOEUVRE),
         };
-        Self { since, odds, nudged, boxes: [BBox::default(); MOST], shown: [[false; 4]; MOST], len: 0 }
+        Self {
+            since,
+            odds,
+            nudged,
+            gap_s,
+            boxes: [BBox::default(); MOST],
+            shown: [[false; 4]; MOST],
+            len: 0,
+        }
     }
 
     /// Sightings so far.
@@ -257,8 +310,9 @@ impl Trial {
         let middles = self.middles(mean);
         let drift = if self.nudged { NUDGE } else { DRIFT };
         let unlike = spread.unlike(mean, middles, drift);
-        let mut odds = self.odds
-            + if mean == shifted { unlike } else { unlike.min(spread.unlike(shifted, middles, drift)) };
+        let unlike =
+            if mean == shifted { unlike } else { unlike.min(spread.unlike(shifted, middles, drift)) };
+        let mut odds = self.odds + or_nudged(unlike, spread.unlike_nudged(mean, middles), self.gap_s);
         if spread.is_astray(&self.settled(mean), &self.boxes[0], self.shown[0]) {
             odds += MANOEUVRE;
         }
@@ -341,6 +395,7 @@ mod tests {
             left: false,
             came: false,
             watched: false,
+            shows: 0.0,
             nudged: false,
         }
     }
@@ -427,5 +482,20 @@ mod tests {
         let verdict =
             (0..MOST).find_map(|_| trial.hear(&shifted(0.02), [true; 4], &[mean, moved], &spread, false));
         assert_eq!(verdict, Some(Verdict::Same));
+    }
+
+    #[test]
+    fn what_stands_aside_after_a_moment_and_kept_its_size_was_seen_by_a_nudged_camera() {
+        let (mean, spread) = settled();
+        // Ten seconds of looks that are two seconds apart: whoever left or came would have been seen on one of them.
+        let moment = Gap { lasted_s: 10.0, shows: 2.0, ..gap(5.0) };
+        let verdict = |seen: BBox| {
+            let mut trial = Trial::new(CaptureTime::default(), moment);
+            (0..MOST).find_map(|_| trial.hear(&seen, [true; 4], &[mean; 2], &spread, false))
+        };
+        let aside = shifted(0.012);
+        assert_eq!(verdict(aside), Some(Verdict::Same));
+        let longer = BBox { x2: aside.x2 + 0.02, ..aside };
+        assert_eq!(verdict(longer), Some(Verdict::Other), "a nudge makes no car longer");
     }
 }
