@@ -3,6 +3,7 @@
 //! # Invariants
 //! - Objects are matched to slots by position and class group, before and regardless of track numbers.
 //! - A place that is hidden, or lies behind something that is hidden or missed itself, is not judged.
+//! - What is found behind something that hides it was not seen, unless a case of it is open.
 //! - When all places are lost at one moment, it is the view that has changed: nothing is judged until some seconds later.
 //! - When all that stands is seen aside by the same way, it is the view that has shifted, and every place with it.
 //! - What was missed just before the view turned out to be unusable was not seen empty, and a shift just before it turned
@@ -128,7 +129,12 @@ impl Dwell {
                 && detection.score >= WEAK * terms.score
                 && detection.bbox.is_sound()
                 && (!scene.is_moving(index)
-                    || self.slots.iter().any(|slot| slot.anchor.iou(&detection.bbox) >= IN_PLACE));
+                    || self.slots.iter().any(|slot| slot.anchor.iou(&detection.bbox) >= IN_PLACE))
+                && (!scene.is_seen_through(index)
+                    || self
+                        .slots
+                        .iter()
+                        .any(|slot| slot.case.is_some() && slot.anchor.iou(&detection.bbox) >= SAME_PLACE));
             stands.then_some(index)
         }));
         placed.clear();

@@ -81,6 +81,19 @@ impl Scene<'_> {
         self.tracker.track_of(index).is_some_and(|track| track.motion == Motion::Moving)
     }
 
+    /// Whether detection number `index` lies behind something nearer to the camera that leaves next to nothing of it to be
+    /// seen: then it is of something else, a shadow or a reflection. What has stood in front for long evidently hides
+    /// nothing.
+    pub(crate) fn is_seen_through(&self, index: usize) -> bool {
+        let seen = &self.detections[index].bbox;
+        self.in_front(seen, self.groups[index]).any(|(track, cover)| {
+            (track.last_seen == self.at || track.motion == Motion::Still)
+                && cover.y2 > seen.y2
+                && !self.is_fixture(track)
+                && seen.covered_by(&cover) >= SEEN_THROUGH
+        })
+    }
+
     /// Whether detection number `index` belongs to something that is known to stand still.
     pub(crate) fn is_still(&self, index: usize) -> bool {
         self.tracker.track_of(index).is_some_and(|track| track.motion == Motion::Still)
