@@ -264,15 +264,7 @@ impl Trial {
             (false, true) => odds - UNSEEN_MANOEUVRE,
             (false, false) => odds - shows.min(UNSEEN_MANOEUVRE),
         };
-        Self {
-            since,
-            odds,
-            nudged,
-            gap_s,
-            boxes: [BBox::default(); MOST],
-            shown: [[false; 4]; MOST],
-            len: 0,
-        }
+        Self { since, odds, nudged, gap_s, boxes: [BBox::default(); MOST], shown: [[false; 4]; MOST], len: 0 }
     }
 
     /// Sightings so far.
