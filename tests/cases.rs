@@ -250,6 +250,16 @@ fn i3_a_bus_that_is_missed_on_a_look_still_hides_what_is_behind_it() {
 }
 
 #[test]
+fn i2_what_is_found_behind_a_bus_was_not_seen_and_opens_nothing_until_the_bus_has_gone() {
+    let mut watch = Watch::new();
+    // No detector sees through a bus: it is a reflection, or a part of something else.
+    watch.see(80.0, &[BUS, car(0.3)]);
+    assert_eq!(watch.changes(), []);
+    watch.see(70.0, &[car(0.3)]);
+    assert_eq!(watch.changes(), [Change::Opened], "{:?}", watch.story());
+}
+
+#[test]
 fn i4_an_object_already_there_at_start_up_counts_from_the_first_look() {
     let mut watch = Watch::new();
     watch.see(61.0, &[car(0.3)]);
