@@ -3,6 +3,7 @@
 //! # Invariants
 //! - Objects are matched to slots by position and class group, before and regardless of track numbers.
 //! - A place that is hidden, or lies behind something that is hidden or missed itself, is not judged.
+//! - What is found inside of something else, and ends at the same line on the ground, is a part of it and no object.
 //! - What is found behind something that hides it was not seen, unless a case of it is open.
 //! - When all places are lost at one moment, it is the view that has changed: nothing is judged until some seconds later.
 //! - When all that stands is seen aside by the same way, it is the view that has shifted, and every place with it.
@@ -33,6 +34,9 @@ const INSIDE: f32 = 0.7;
 const PART: f32 = 0.2;
 /// An object that shows whole where only a part of it was known: the share of the anchor in its box.
 const KNOWN_PART: f32 = 0.85;
+/// What is found inside of something else is a part of it if it is no larger than this share of it; what is larger is the
+/// same thing found twice, and either box will do.
+const LARGEST_PART: f32 = 0.75;
 /// IoU with the anchor from which a view shows the whole object.
 const WHOLE: f32 = 0.75;
 /// A place without a case that nothing was found in for this long, hidden or not, may have changed hands: what
@@ -128,6 +132,7 @@ impl Dwell {
             let stands = terms.is_about(detection.label)
                 && detection.score >= WEAK * terms.score
                 && detection.bbox.is_sound()
+                && !is_part_of_another(scene, index)
                 && (!scene.is_moving(index)
                     || self.slots.iter().any(|slot| slot.anchor.iou(&detection.bbox) >= IN_PLACE))
                 && (!scene.is_seen_through(index)
@@ -440,6 +445,19 @@ impl Dwell {
 /// Whether `part` is what shows of an object that stands in `whole`.
 fn is_part(part: &BBox, whole: &BBox) -> bool {
     part.covered_by(whole) >= KNOWN_PART && same_foot(part, whole)
+}
+
+/// Whether detection number `index` is of a part of what another one shows all of: detectors take the front of a car for
+/// one now and then. What stands in front of something ends further down, and what is behind it shows beside it.
+fn is_part_of_another(scene: &Scene<'_>, index: usize) -> bool {
+    let (part, group) = (&scene.detections[index].bbox, scene.groups[index]);
+    scene.detections.iter().zip(scene.groups).any(|(Detection { bbox: whole, .. }, &of)| {
+        of == group
+            && whole.x1 < part.x2
+            && part.x1 < whole.x2
+            && is_part(part, whole)
+            && part.area() < LARGEST_PART * whole.area()
+    })
 }
 
 /// Whether `seen` is where an object of the size of `anchor` is shortly before it gets there or after it has left:
