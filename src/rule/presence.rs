@@ -42,6 +42,9 @@ pub(crate) struct Presence {
     /// Looks on which something was found inside since the zone was empty.
     #[serde(default)]
     inside: u32,
+    /// When something was first seen in the zone: that it came before counts for the dwell, and is not told as seen.
+    #[serde(default)]
+    seen_since: Option<CaptureTime>,
     #[serde(skip)]
     seen: Vec<Detection>,
 }
@@ -75,6 +78,7 @@ impl Presence {
             (None, Some(Best { score, stands: true })) if score >= terms.score => {
                 // What was left alone a while ago has been alone since then.
                 let mut zone = Occupancy::new(scene.at, self.led.alone_since.unwrap_or(scene.at));
+                self.seen_since = Some(zone.first_seen);
                 if few {
                     let (since, seen_outside) = self.passage.came(terms, scene.at);
                     zone.first_seen = since;
@@ -92,6 +96,7 @@ impl Presence {
                 let unseen_s = scene.at.seconds_since(zone.last_seen);
                 if self.case.is_none() && unseen_s > terms.longest_blind_s() {
                     zone.restart(scene.at);
+                    self.seen_since = Some(scene.at);
                 } else if is_back(&mut self.again, zone, scene.at, hit) {
                     if few && let Some(since) = self.passage.came_after_all(terms, zone.last_seen, scene.at) {
                         zone.first_seen = since;
@@ -182,6 +187,7 @@ impl Presence {
             }
             None if found && zone.is_held(terms.dwell_s) => {
                 let Some(since) = terms.violated_since(zone.first_seen, zone.last_seen) else { return };
+                let since = self.seen_since.map_or(since, |seen| since.max(seen));
                 let sighted =
                     Sighted { began: zone.first_seen, serial: 0, since, looks: zone.looks, hits: zone.hits };
                 let opened = terms.opened(at, sighted, self.seen.clone());

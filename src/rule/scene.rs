@@ -86,11 +86,17 @@ impl Scene<'_> {
     /// nothing.
     pub(crate) fn is_seen_through(&self, index: usize) -> bool {
         let seen = &self.detections[index].bbox;
-        self.in_front(seen, self.groups[index]).any(|(track, cover)| {
-            (track.last_seen == self.at || track.motion == Motion::Still)
-                && cover.y2 > seen.y2
-                && !self.is_fixture(track)
+        self.tracker.tracks().iter().any(|track| {
+            // Most lie elsewhere, and this is asked of each detection on each look: the cheap questions come first.
+            let cover = track.cover(self.at);
+            cover.y2 > seen.y2
+                && cover.y1 < seen.y2
+                && cover.x1 < seen.x2
+                && seen.x1 < cover.x2
+                && (track.last_seen == self.at || track.motion == Motion::Still)
                 && seen.covered_by(&cover) >= SEEN_THROUGH
+                && !self.is_fixture(track)
+                && !is_own(track, &cover, seen, self.groups[index])
         })
     }
 
@@ -230,16 +236,21 @@ impl Scene<'_> {
         let anchor = *anchor;
         self.tracker.tracks().iter().filter_map(move |track| {
             let cover = track.cover(self.at);
-            // Its own object, seen whole where only a part of it made the anchor, or in part, included.
-            let own = track.group == group
-                && track.motion != Motion::Moving
-                && (cover.iou(&anchor) >= SAME
-                    || (anchor.covered_by(&cover).max(cover.covered_by(&anchor)) >= ALL
-                        && (cover.y2 - anchor.y2).abs() <= OWN_FOOT * anchor.height().max(cover.height())));
+            let own = is_own(track, &cover, &anchor, group);
             let nearer = cover.y2 >= anchor.y2 - IN_FRONT * anchor.height();
             (!own && nearer).then_some((track, cover))
         })
     }
+}
+
+/// Whether `track`, which covers `cover`, is of the object at `anchor` itself, be it seen whole where only a part of it made
+/// the anchor, or in part.
+fn is_own(track: &Track, cover: &BBox, anchor: &BBox, group: u16) -> bool {
+    track.group == group
+        && track.motion != Motion::Moving
+        && (cover.iou(anchor) >= SAME
+            || (anchor.covered_by(cover).max(cover.covered_by(anchor)) >= ALL
+                && (cover.y2 - anchor.y2).abs() <= OWN_FOOT * anchor.height().max(cover.height())))
 }
 
 fn was_beside(track: &Track, last_whole: CaptureTime) -> bool {
