@@ -455,6 +455,8 @@ fn is_part_of_another(scene: &Scene<'_>, index: usize) -> bool {
         of == group
             && whole.x1 < part.x2
             && part.x1 < whole.x2
+            && whole.y1 < part.y2
+            && part.y1 < whole.y2
             && is_part(part, whole)
             && part.area() < LARGEST_PART * whole.area()
     })
