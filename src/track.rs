@@ -446,7 +446,7 @@ mod tests {
         };
         let mut tracker = Tracker::default();
         let walker = |look: i64| person(0.30 + 0.0125 * look as f32, 0.90);
-        for look in 0..50 {
+        for look in 0..60 {
             // Nobody is found while the walker hides the one who stands and is himself missed for a moment.
             match look {
                 23..=26 => tracker.look(at(look), &[], &[]),

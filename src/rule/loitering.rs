@@ -70,7 +70,7 @@ impl Loitering {
         self.judge(scene, terms);
         self.take_new(scene, terms);
         self.note_beside(scene.at);
-        self.regain(scene.at, terms);
+        self.regain(scene.at);
         self.meetings.look(scene.at, &mut self.stays, &self.rate);
         self.open(scene.at, terms, out);
         self.clear(scene.at, out);
@@ -175,7 +175,7 @@ impl Loitering {
     }
 
     /// Joins those who are surely there now, and were not before, to those who were lost where they turned up.
-    fn regain(&mut self, at: CaptureTime, terms: &Terms) {
+    fn regain(&mut self, at: CaptureTime) {
         let mut new = 0;
         while new < self.stays.len() {
             let stay = &self.stays[new];
@@ -185,8 +185,7 @@ impl Loitering {
                         && lost.whereabouts.group == stay.whereabouts.group
                         && lost.whereabouts.seen < at
                         && stay.beside != Some(lost.serial)
-                        && lost.is_regainable(stay.first_seen, &self.rate)
-                        && !lost.walked_out(stay.first_seen, terms);
+                        && lost.is_regainable(stay.first_seen, &self.rate);
                     let away = lost.distance(&stay.origin, stay.first_seen);
                     // Found in turns, never both on one look: one person under two numbers, if they are so near.
                     let most = if lost.whereabouts.seen < stay.first_seen { 1.0 } else { IN_TURNS };

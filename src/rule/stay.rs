@@ -123,15 +123,6 @@ impl Stay {
         lately && !touches_edge(&self.whereabouts.latest.bbox)
     }
 
-    /// Whether he was on his way out of the zone when he was last seen, and had the time until `at` to get there: who
-    /// turns up then is more likely someone who comes in.
-    pub(super) fn walked_out(&self, at: CaptureTime, terms: &Terms) -> bool {
-        let since_s = at.seconds_since(self.whereabouts.seen);
-        let ((vx, vy), (x, y)) = (self.velocity(), self.whereabouts.place.foot());
-        let by = (x + vx * since_s as f32, y + vy * since_s as f32);
-        since_s > REGAINED_S && !terms.polygon.contains(by)
-    }
-
     /// How he went lately, 0-1 of the picture in a second across and down; nothing when that is not known.
     pub(super) fn velocity(&self) -> (f32, f32) {
         let (when, from) = self.way[0];
