@@ -250,17 +250,6 @@ fn i3_a_bus_that_is_missed_on_a_look_still_hides_what_is_behind_it() {
 }
 
 #[test]
-fn what_is_found_inside_of_something_else_and_ends_at_the_same_line_is_a_part_of_it_and_no_object() {
-    let (_, whole) = car(0.3);
-    let rear = ("car", BBox { x1: whole.x1 + 0.45 * whole.width(), ..whole });
-    let mut watch = Watch::new();
-    // Seen on its way in, a little aside: a place that only the rear fits, then.
-    watch.see(2.0, &[car(0.3 + 0.55 * whole.width())]);
-    watch.see(150.0, &[car(0.3), rear]);
-    assert_eq!(watch.changes(), [Change::Opened], "{:?}", watch.story());
-}
-
-#[test]
 fn i2_what_is_found_behind_a_bus_was_not_seen_and_opens_nothing_until_the_bus_has_gone() {
     let mut watch = Watch::new();
     // No detector sees through a bus: it is a reflection, or a part of something else.
