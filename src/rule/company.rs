@@ -19,11 +19,19 @@ pub(super) const ASPECT: f32 = 16.0 / 9.0;
 const COMPANY: f32 = 1.0 / 3.0;
 /// Company is the share over about the dwell, in seconds, but over no less and no more than this.
 const MEMORY_S: (f64, f64) = (10.0, 600.0);
-/// Share of the time from which what is near keeps company and does not only pass. Who walks past takes 20 s for it:
-/// less than 0.3 of the 60 s that are usual for a dog.
-const KEEPS: f64 = 0.4;
+/// Share of the time from which what is near keeps company, if it stays …
+const KEEPS: f64 = 1.0 / 3.0;
+/// … for this share of the dwell: who walks past a dog takes 20 s for it, and half a minute where it trots along the same
+/// way, of the 60 s that are usual for a dog …
+const STAYS: f64 = 2.0 / 3.0;
+/// … or from which it does however often it comes and goes. Three who walk past in a row take it to half.
+const OFTEN: f64 = 0.6;
 /// A stretch longer than this in which an object was not seen says nothing of its company, in seconds.
 const UNSEEN_S: f64 = 10.0;
+/// What comes after nothing was seen for this share of the dwell is another one, with company of its own.
+const ANOTHER: f64 = 0.5;
+/// Who kept it company has left it when it was seen alone for so long, in seconds: a dog on a walk may run ahead.
+const LEAVES_S: f64 = 10.0;
 /// Looks on which something must have been seen to keep company by standing there.
 const KNOWN_HITS: u32 = 2;
 
@@ -136,27 +144,43 @@ pub(super) struct Led {
     last: Option<CaptureTime>,
     /// Since when it is alone, if it is.
     pub(super) alone_since: Option<CaptureTime>,
+    /// Since when, and until when, it has had company that did not leave it.
+    #[serde(default)]
+    with: Option<(CaptureTime, CaptureTime)>,
+    #[serde(default)]
+    kept: bool,
 }
 
 impl Led {
     /// It was seen at `at`, `accompanied` or alone.
     pub(super) fn look(&mut self, at: CaptureTime, terms: &Terms, accompanied: bool) {
         let (least_s, most_s) = MEMORY_S;
+        let memory_s = terms.dwell_s.clamp(least_s, most_s);
         let since_s = self.last.map_or(0.0, |last| at.seconds_since(last).max(0.0));
-        let fade = (-since_s / terms.dwell_s.clamp(least_s, most_s)).exp();
+        if since_s > ANOTHER * memory_s {
+            *self = Self::default();
+        }
+        let fade = (-since_s / memory_s).exp();
         let now = if accompanied && since_s <= UNSEEN_S { 1.0 } else { 0.0 };
         self.share = self.share * fade + (1.0 - fade) * now;
         self.last = Some(at);
         if accompanied {
+            self.with = Some((self.with.map_or(at, |(since, _)| since), at));
             self.alone_since = None;
         } else if self.alone_since.is_none() || since_s > UNSEEN_S {
             self.alone_since = Some(at);
         }
+        // While it was not seen itself, nobody was seen to leave it.
+        if self.alone_since.is_some_and(|since| at.seconds_since(since) >= LEAVES_S) {
+            self.with = None;
+        }
+        let stays = self.with.is_some_and(|(since, until)| until.seconds_since(since) >= STAYS * memory_s);
+        self.kept = self.share >= OFTEN || (stays && self.share >= KEEPS);
     }
 
     /// Whether it is in company, and not only passed by.
     pub(super) fn is_kept(&self) -> bool {
-        self.share >= KEEPS
+        self.kept
     }
 }
 

@@ -118,6 +118,32 @@ fn who_walks_past_a_stray_dog_neither_starts_its_dwell_anew_nor_ends_its_case() 
 }
 
 #[test]
+fn who_walks_slowly_past_a_stray_dog_one_after_another_keeps_it_no_company() {
+    let dog = ("dog", standing(0.5, 0.8, 0.05, 0.07));
+    let mut watch = Watch::over("public_area", "rule.stray_dog.clear_s = 5");
+    watch.film(200.0, |t| {
+        // Each is near it for half a minute, and the next one comes a quarter of a minute later.
+        let walked = |from: f64| 0.022 * (t - from) as f32;
+        let walkers = [walked(0.0), walked(45.0)].into_iter().filter(|x| (0.0..0.97).contains(x));
+        [dog].into_iter().chain(walkers.map(|x| person(x, 0.85))).collect()
+    });
+    watch.expect_one("stray_dog", 60.0, 0.5, false);
+}
+
+#[test]
+fn a_stray_dog_that_comes_after_one_on_a_walk_has_no_company_of_its_own() {
+    let dog = ("dog", standing(0.5, 0.8, 0.05, 0.07));
+    let mut watch = Watch::over("public_area", "");
+    watch.see(100.0, &[dog, person(0.55, 0.82)]).see(60.0, &[]);
+    // Somebody walks past it as it comes.
+    watch.film(80.0, |t| {
+        let x = 0.4 + 0.03 * t as f32;
+        [dog].into_iter().chain((x < 0.97).then(|| person(x, 0.85))).collect()
+    });
+    watch.expect_one("stray_dog", 220.0, 1.0, false);
+}
+
+#[test]
 fn a_dog_whose_owner_has_left_is_a_stray_from_then_on() {
     let dog = ("dog", standing(0.5, 0.8, 0.05, 0.07));
     let mut watch = Watch::over("public_area", "");
