@@ -3,6 +3,7 @@
 //! # Invariants
 //! - An object that the detector misses for a moment still counts; one that left does not.
 //! - A look or two with another number change nothing: what counts is the median over the last seconds.
+//! - What was found before and after looks on which it was missed was there on these, too.
 //! - Those that are hidden where they were last seen are not taken to have left: while the number may still be
 //!   reached with them, nothing is known.
 //! - There is at most one open case; it clears only when the number was seen to be lower for the clear time.
@@ -30,10 +31,15 @@ const SAME_OBJECT: f32 = 0.2;
 const EDGE: f32 = 0.01;
 /// The median is taken over this many seconds …
 const WINDOW_S: f64 = 2.0;
-/// … but over no fewer and no more looks than these.
-const WINDOW_LOOKS: (usize, usize) = (3, 64);
-/// A look older than this says nothing of now, however few there are, in seconds.
+/// … but over no fewer looks than these.
+const WINDOW_LOOKS: usize = 3;
+/// A look older than this says nothing of now, however few there are, in seconds: since when a number is reached is not
+/// found out later than that either.
 const STALE_S: f64 = 10.0;
+/// Most looks remembered for that.
+const MOST_LOOKS: usize = 64;
+/// Most things counted of which it is known when they last were: as many as are tracked.
+const MOST_TRACKED: usize = 256;
 /// A number that is reached without a case yet starts anew after this many seconds below it, if the clear time is
 /// longer.
 const FORGET_S: f64 = 3.0;
@@ -44,6 +50,9 @@ pub(crate) struct Count {
     pub(crate) case: Option<Case>,
     /// Time and number of the last looks, oldest first.
     window: VecDeque<(CaptureTime, u32)>,
+    /// The tracks of what was counted, by number, and when it last was.
+    #[serde(default)]
+    tracked: Vec<(u64, CaptureTime)>,
     held: Option<Held>,
     last_judged: Option<CaptureTime>,
     #[serde(default)]
@@ -90,6 +99,8 @@ impl Count {
     fn count(&mut self, scene: &Scene<'_>, terms: &Terms) {
         self.counted.clear();
         let tracks = scene.tracker.tracks();
+        self.tracked.reserve_exact(MOST_TRACKED.saturating_sub(self.tracked.len()));
+        self.tracked.retain(|(number, _)| tracks.iter().any(|track| track.number == *number));
         let still_counts_s = STILL_COUNTS_S.max(STILL_COUNTS_STEPS * scene.usual_step_s);
         for track in tracks {
             let bbox = track.bbox();
@@ -100,8 +111,25 @@ impl Count {
                     && !tracks.iter().any(|newer| took_over(newer, track)));
             if here && terms.is_about(track.label) && track.score >= terms.score && terms.holds(&bbox) {
                 self.counted.push(Detection { label: track.label, score: track.score, bbox: bbox.clamped() });
+                self.bridge(track.number, scene.at);
+            } else if track.last_seen == scene.at {
+                // It was found, and not here: it was not missed.
+                self.tracked.retain(|(number, _)| *number != track.number);
             }
         }
+    }
+
+    /// Counts what goes by the track `number`, and is counted at `at`, on the looks since it last was, too.
+    fn bridge(&mut self, number: u64, at: CaptureTime) {
+        let Some((_, last)) = self.tracked.iter_mut().find(|(known, _)| *known == number) else {
+            if self.tracked.len() < MOST_TRACKED {
+                self.tracked.push((number, at));
+            }
+            return;
+        };
+        let missed = self.window.iter_mut().rev().take_while(|(when, _)| *when > *last);
+        missed.for_each(|(_, number)| *number += 1);
+        *last = at;
     }
 
     /// How many of those that were seen in the zone are hidden now.
@@ -125,26 +153,41 @@ impl Count {
 
     /// Adds this look's number to the window.
     fn remember(&mut self, at: CaptureTime) {
-        let (fewest, most) = WINDOW_LOOKS;
         // All at once, so that a look on which nothing happens asks for no memory.
-        self.window.reserve_exact((most + 1).saturating_sub(self.window.len()));
-        self.sorted.reserve(most + 1);
+        self.window.reserve_exact((MOST_LOOKS + 1).saturating_sub(self.window.len()));
+        self.sorted.reserve(MOST_LOOKS + 1);
         self.window.push_back((at, self.counted.len() as u32));
-        let age_s = |window: &VecDeque<(CaptureTime, u32)>| at.seconds_since(window[0].0);
-        while self.window.len() > most
-            || age_s(&self.window) > STALE_S
-            || (self.window.len() > fewest && age_s(&self.window) > WINDOW_S)
-        {
+        while self.window.len() > MOST_LOOKS || at.seconds_since(self.window[0].0) > STALE_S {
             self.window.pop_front();
         }
     }
 
-    /// Whether the median of the window reaches `least`.
+    /// The looks at the end of the window that tell what is now.
+    fn latest(&self) -> impl DoubleEndedIterator<Item = &(CaptureTime, u32)> + Clone {
+        let last = self.window.back().map_or(CaptureTime::default(), |&(when, _)| when);
+        let counts = |&&(when, _): &&(CaptureTime, u32)| last.seconds_since(when) <= WINDOW_S;
+        let looks = self.window.iter().rev().take_while(counts).count().max(WINDOW_LOOKS);
+        self.window.range(self.window.len().saturating_sub(looks)..)
+    }
+
+    /// Whether the median of the latest looks reaches `least`.
     fn is_reached(&mut self, least: u32) -> bool {
-        self.sorted.clear();
-        self.sorted.extend(self.window.iter().map(|&(_, number)| number));
-        self.sorted.sort_unstable();
-        self.sorted[self.sorted.len() / 2] >= least
+        let mut sorted = std::mem::take(&mut self.sorted);
+        sorted.clear();
+        sorted.extend(self.latest().map(|&(_, number)| number));
+        sorted.sort_unstable();
+        let reached = sorted[sorted.len() / 2] >= least;
+        self.sorted = sorted;
+        reached
+    }
+
+    /// Since when `least` is reached, if it is: the median turns late by half of its looks, and what was missed on the first
+    /// of them is counted there once it is found again.
+    fn reached_since(&self, least: u32) -> Option<CaptureTime> {
+        let enough = |&&(_, number): &&(CaptureTime, u32)| number >= least;
+        let first = self.latest().find(enough);
+        let unbroken = self.window.iter().rev().take_while(enough).last();
+        first.into_iter().chain(unbroken).map(|&(when, _)| when).min()
     }
 
     fn hold(&mut self, scene: &Scene<'_>, terms: &Terms, least: u32, hidden: usize) {
@@ -153,6 +196,7 @@ impl Count {
             self.last_judged.map_or(0.0, |last| at.seconds_since(last).clamp(0.0, scene.longest_step_s));
         self.last_judged = Some(at);
         let reached = self.is_reached(least);
+        let since = if reached { self.reached_since(least) } else { None };
         if let Some(held) = &mut self.held {
             held.looks += 1;
             if reached {
@@ -161,6 +205,7 @@ impl Count {
                 held.hits += 1;
                 held.below_s = 0.0;
                 if self.case.is_some() || unseen_s <= terms.longest_blind_s() {
+                    held.since = since.map_or(held.since, |since| since.min(held.since));
                     return;
                 }
             } else if self.counted.len() + hidden >= least as usize {
@@ -172,10 +217,7 @@ impl Count {
             }
         }
         if reached {
-            // The median turns late by half the window; the first look with the number is when it began.
-            let first = self.window.iter().find(|&&(_, number)| number >= least);
-            let since = first.map_or(at, |&(when, _)| when);
-            self.held = Some(Held { since, last: at, looks: 1, hits: 1, below_s: 0.0 });
+            self.held = Some(Held { since: since.unwrap_or(at), last: at, looks: 1, hits: 1, below_s: 0.0 });
         }
     }
 

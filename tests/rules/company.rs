@@ -201,3 +201,17 @@ fn bicycles_that_are_missed_on_a_look_still_count_at_a_look_each_two_seconds() {
     watch.see(40.0, &pile[..2]);
     watch.expect_one("nonmotor_parking", 60.0, 4.0, true);
 }
+
+#[test]
+fn what_is_found_before_and_after_it_was_missed_counts_from_the_first_look_on() {
+    let people = [person(0.2, 0.8), person(0.5, 0.8), person(0.8, 0.8)];
+    let mut watch = Watch::over("gathering", "rule.crowd = { count = 3, dwell_s = 30 }").each(2.0);
+    watch.see(10.0, &[]).see(2.0, &people).see(2.0, &people[..1]).see(2.0, &people[..2]).see(60.0, &people);
+    watch.expect_one("crowd", 40.0, 0.1, false);
+    // Who was seen to be elsewhere meanwhile was not there.
+    let mut watch = Watch::over("gathering", "rule.crowd = { count = 3, dwell_s = 30 }");
+    let edge = |t: f64| person(0.5, if t < 6.0 { 0.38 } else { 0.42 });
+    watch.see(0.2, &[people[0], people[2], person(0.5, 0.42)]);
+    watch.film(60.0, |t| vec![people[0], people[2], edge(t)]);
+    watch.expect_one("crowd", 36.2, 0.3, false);
+}
