@@ -184,8 +184,9 @@ impl Loitering {
                     let may_be = lost.hits > KNOWN_HITS
                         && lost.whereabouts.group == stay.whereabouts.group
                         && lost.whereabouts.seen < at
-                        && stay.beside != Some(lost.serial)
-                        && lost.is_regainable(stay.first_seen, &self.rate);
+                        && (lost.guess || stay.beside != Some(lost.serial))
+                        && lost.is_regainable(stay.first_seen, &self.rate)
+                        && !lost.gave_way_to(stay);
                     let away = lost.distance(&stay.origin, stay.first_seen);
                     // Found in turns, never both on one look: one person under two numbers, if they are so near.
                     let most = if lost.whereabouts.seen < stay.first_seen { 1.0 } else { IN_TURNS };
@@ -201,10 +202,14 @@ impl Loitering {
                     self.rate.found_after(self.stays[lost].missing_looks());
                     let found = self.stays.remove(new);
                     let mut before = self.stays[lost].clone();
-                    self.meetings.rename(found.serial, before.serial);
+                    // Whom a guess comes true for may be the second one of two.
+                    let serial = if before.guess { found.serial } else { before.serial };
+                    self.meetings.rename(found.serial, serial);
                     self.stays[lost].take_over(found);
-                    // A case must not end because it went with the wrong one of two who were hidden together.
-                    if before.counts && !before.guess && before.hidden_s > 0.0 {
+                    self.stays[lost].serial = serial;
+                    // A case must not end because it went with the wrong one of two: who turns up where he was missed may be
+                    // somebody who passes there, and he himself be found a moment later.
+                    if before.counts && !before.guess {
                         before.guess = true;
                         self.stays.insert(lost + 1, before);
                     }
@@ -218,7 +223,7 @@ impl Loitering {
     fn judge(&mut self, scene: &Scene<'_>, terms: &Terms) {
         let mut found = self.scratch.found.iter();
         let fleeting_looks = self.rate.misses(RARE_MISSES).max(FLEETING_LOOKS);
-        let rate = &mut self.rate;
+        let (rate, next_serial) = (&mut self.rate, &mut self.next_serial);
         self.stays.retain_mut(|stay| {
             match found.next().copied().flatten() {
                 Some(index) => {
@@ -226,6 +231,12 @@ impl Loitering {
                         rate.found_after(stay.missing_looks());
                     }
                     stay.locate(scene, index);
+                    if stay.guess {
+                        // His own track goes on: he is another one than who was taken for him.
+                        stay.guess = false;
+                        stay.serial = *next_serial;
+                        *next_serial += 1;
+                    }
                     if terms.polygon.contains(stay.whereabouts.place.foot()) {
                         stay.sight(scene.at, terms);
                     } else {

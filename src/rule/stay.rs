@@ -123,6 +123,17 @@ impl Stay {
         lately && !touches_edge(&self.whereabouts.latest.bbox)
     }
 
+    /// Whether `found`, who turned up later, is someone else: he went out of the picture, and `found` came in there. Each went
+    /// on as he went before; where they would have been in between is not in the picture.
+    pub(super) fn gave_way_to(&self, found: &Self) -> bool {
+        let since_s = found.first_seen.seconds_since(self.whereabouts.seen).max(0.0) as f32;
+        let known_s = found.whereabouts.seen.seconds_since(found.first_seen).max(0.2) as f32;
+        let (x, now) = (self.whereabouts.place.centre().0, found.whereabouts.latest.bbox.centre().0);
+        let then = found.origin.centre().0;
+        let out = [x + self.velocity().0 * since_s, then - (now - then) / known_s * since_s];
+        out.iter().all(|x| *x < 0.0) || out.iter().all(|x| *x > 1.0)
+    }
+
     /// How he went lately, 0-1 of the picture in a second across and down; nothing when that is not known.
     pub(super) fn velocity(&self) -> (f32, f32) {
         let (when, from) = self.way[0];

@@ -144,6 +144,15 @@ fn someone_who_comes_after_the_first_has_left_begins_anew() {
 }
 
 #[test]
+fn who_comes_in_where_another_one_went_out_is_someone_else() {
+    let mut watch = Watch::over("no_loitering", "rule.loitering.dwell_s = 60");
+    watch.see(40.0, &[person(0.25, 0.8)]).film(3.0, |t| vec![person(0.25 - 0.07 * t as f32, 0.8)]);
+    watch.see(2.6, &[]).film(3.0, |t| vec![person(0.05 + 0.07 * t as f32, 0.8)]);
+    watch.see(40.0, &[person(0.26, 0.8)]);
+    assert_eq!(watch.story(), []);
+}
+
+#[test]
 fn a_lost_track_does_not_end_a_stay() {
     let mut watch = Watch::over("no_loitering", "rule.loitering.dwell_s = 60");
     // Missed for 2.4 s, which ends the track; hidden by a bus; no picture for two minutes; a restart.
