@@ -205,6 +205,9 @@ fn settle(meeting: &Meeting, stays: &mut [Stay], at: CaptureTime, rate: &Rate) -
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::detect::{Detection, Label};
+    use crate::rule::scene::Scene;
+    use crate::track::Tracker;
 
     /// How somebody goes who was seen at `x` after `seconds`, on his way at `across`, with his feet at `foot`.
     fn gait(seconds: f64, x: f32, across: f32, foot: f32) -> Gait {
@@ -233,5 +236,78 @@ mod tests {
         let (c, d) = (gait(13.0, 0.58, 0.06, 0.90), gait(13.0, 0.59, 0.06, 0.89));
         let (stayed, changed) = (a.odd(&c) + b.odd(&d), a.odd(&d) + b.odd(&c));
         assert!((changed - stayed).abs() < SURE, "{stayed} {changed}");
+    }
+
+    /// Two people who are seen at `xs` on the look at `at`.
+    fn look(tracker: &mut Tracker, stays: &mut Vec<Stay>, at: CaptureTime, xs: [f32; 2]) {
+        let person = |x: f32| Detection {
+            label: Label(0),
+            score: 0.8,
+            bbox: BBox { x1: x - 0.02, y1: 0.68, x2: x + 0.02, y2: 0.90 },
+        };
+        let (detections, groups) = (xs.map(person), [0, 0]);
+        tracker.look(at, &detections, &groups);
+        let scene = Scene {
+            at,
+            detections: &detections,
+            groups: &groups,
+            tracker,
+            usual_step_s: 0.2,
+            longest_step_s: 5.0,
+        };
+        for index in 0..xs.len() {
+            match stays.get_mut(index) {
+                Some(stay) => stay.locate(&scene, index),
+                None => stays.push(Stay::new(index as u64, &scene, index)),
+            }
+        }
+    }
+
+    #[test]
+    fn only_what_was_seen_while_somebody_was_alone_tells_how_he_goes() {
+        let (mut tracker, mut stays, mut meetings) = (Tracker::default(), Vec::new(), Meetings::default());
+        let mut watch = |looks: std::ops::Range<i32>, xs: [f32; 2], stays: &mut Vec<Stay>| {
+            for n in looks {
+                let at = CaptureTime::default().plus_seconds(0.2 * f64::from(n));
+                look(&mut tracker, stays, at, xs);
+                meetings.look(at, stays, &Rate::default());
+            }
+            meetings.0.clone()
+        };
+        watch(0..5, [0.30, 0.60], &mut stays);
+        let alone = [stays[0].gait, stays[1].gait];
+        assert_eq!(alone.map(|gait| gait.sightings), [5, 5]);
+        let met = watch(5..20, [0.44, 0.46], &mut stays);
+        assert_eq!(met.len(), 1);
+        assert_eq!(met[0].before, alone.map(Some), "as they went before they met");
+        assert_eq!([stays[0].gait, stays[1].gait], [Gait::default(); 2], "who is whom is not known now");
+        watch(20..22, [0.30, 0.60], &mut stays);
+        assert_eq!(stays[0].gait.sightings, 2);
+    }
+
+    #[test]
+    fn without_evidence_beyond_doubt_everybody_stays_who_he_was() {
+        let (mut tracker, mut stays) = (Tracker::default(), Vec::new());
+        let began = CaptureTime::default().plus_seconds(10.0);
+        let now = began.plus_seconds(3.0);
+        look(&mut tracker, &mut stays, now, [0.40, 0.60]);
+        let mut part = |before: [Gait; 2], after: [Gait; 2]| {
+            let meeting = Meeting { who: [0, 1], before: before.map(Some), began };
+            (stays[0].serial, stays[1].serial) = (0, 1);
+            (stays[0].gait, stays[1].gait) = (after[0], after[1]);
+            assert!(settle(&meeting, &mut stays, now, &Rate::default()));
+            [stays[0].serial, stays[1].serial]
+        };
+        // Abreast, one as likely the other.
+        let before = [gait(10.0, 0.40, 0.06, 0.90), gait(10.0, 0.41, 0.06, 0.89)];
+        let after = [gait(13.0, 0.59, 0.06, 0.89), gait(13.0, 0.58, 0.06, 0.90)];
+        assert_eq!(part(before, after), [0, 1]);
+        // One walks on and the other one stands: they changed numbers.
+        let before = [gait(10.0, 0.40, 0.06, 0.90), gait(10.0, 0.50, 0.0, 0.82)];
+        let after = [gait(13.0, 0.50, 0.0, 0.82), gait(13.0, 0.58, 0.06, 0.90)];
+        assert_eq!(part(before, after), [1, 0]);
+        // Neither as the one nor as the other.
+        let after = [gait(13.0, 0.20, -0.06, 0.70), gait(13.0, 0.80, 0.06, 0.70)];
+        assert_eq!(part(before, after), [0, 1]);
     }
 }
