@@ -14,9 +14,9 @@ use crate::detect::{BBox, Detection};
 
 /// Looks are few for a dwell if fewer than this fall into it.
 const FEW_LOOKS: f64 = 4.0;
-/// Sightings are joined over so many usual steps between looks: over three looks on which it was missed, as happens to
-/// one in sixty where one look in four finds nothing.
-const STEPS: f64 = 4.5;
+/// Sightings are joined over so many usual steps between looks: over four looks on which it was missed, as happens to
+/// one in 250 where one look in four finds nothing.
+const STEPS: f64 = 5.5;
 /// How fast something goes at most, in its heights a second: a bicycle that is ridden slowly, or somebody who runs.
 const FASTEST: f32 = 2.0;
 /// How far apart the lines on the ground may be that it goes on, in its heights at once and more each second: a way
@@ -40,6 +40,17 @@ pub(super) struct Passage {
     before: Option<CaptureTime>,
     /// Where it was seen to come from.
     from: Option<Sighting>,
+}
+
+/// How something left.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Left {
+    /// When it crossed the edge.
+    pub(super) at: CaptureTime,
+    /// On how many looks it was seen outside on the way that it went on.
+    pub(super) sightings: u32,
+    /// Where it is now.
+    pub(super) latest: Detection,
 }
 
 /// One thing on one look.
@@ -137,24 +148,32 @@ impl Passage {
         Some(if terms.polygon.contains(bbox.foot()) { before } else { crossing(terms, &from, &then) })
     }
 
-    /// When what was last seen inside at `last` crossed the edge, if it is seen outside on this look, and where it is.
-    /// What was seen inside `once` only must have been on the way from where it came from: else one false detection
-    /// there and somebody who passes outside were a passage.
-    pub(super) fn left(
-        &self,
-        terms: &Terms,
-        last: CaptureTime,
-        at: CaptureTime,
-        once: bool,
-    ) -> Option<(CaptureTime, Detection)> {
+    /// How what was last seen inside at `last` left, if it is seen outside on this look. What was seen inside `once` only
+    /// must have been on a straight way, from where it came from or on to where it was seen outside twice: else one false
+    /// detection there and somebody who passes outside were a passage.
+    pub(super) fn left(&self, terms: &Terms, last: CaptureTime, at: CaptureTime, once: bool) -> Option<Left> {
         let now = self.sightings.iter().filter(|now| now.at == at && !now.inside);
         let mut ways = now.flat_map(|now| self.ways(now, true).map(move |before| (before, now)));
-        let is_on_way = |before: &Sighting, now: &Sighting| {
-            self.from.is_some_and(|from| is_on_way(&from.detection.bbox, from.at, before, now))
-        };
-        let (before, now) =
-            ways.find(|(before, now)| before.at == last && (!once || is_on_way(before, now)))?;
-        Some((crossing(terms, now, before), now.detection))
+        ways.find_map(|(before, now)| {
+            if before.at != last {
+                return None;
+            }
+            let first = self.first_outside(before, now);
+            let on_way = first.is_some()
+                || self.from.is_some_and(|from| is_on_way(&from.detection.bbox, from.at, before, now));
+            (!once || on_way).then(|| Left {
+                at: crossing(terms, first.unwrap_or(now), before),
+                sightings: 1 + u32::from(first.is_some()),
+                latest: now.detection,
+            })
+        })
+    }
+
+    /// The sighting outside, after `before` inside, that lies on the straight way from there to `now`.
+    fn first_outside<'a>(&'a self, before: &Sighting, now: &'a Sighting) -> Option<&'a Sighting> {
+        let (from, began) = (&before.detection.bbox, before.at);
+        self.ways(now, false)
+            .find(|first| first.at > began && is_same(before, first) && is_on_way(from, began, first, now))
     }
 
     /// Earlier sightings, inside or outside, that may be of the same thing as `now`.
@@ -208,4 +227,103 @@ fn middle(a: CaptureTime, b: CaptureTime) -> CaptureTime {
 fn between(a: &BBox, b: &BBox, share: f32) -> BBox {
     let along = |a: f32, b: f32| a + share * (b - a);
     BBox { x1: along(a.x1, b.x1), y1: along(a.y1, b.y1), x2: along(a.x2, b.x2), y2: along(a.y2, b.y2) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::case::RuleIndex;
+    use crate::config::GridProfile;
+    use crate::detect::Label;
+    use crate::place::{GridId, Polygon, Site};
+    use crate::rule::size::SizeLimits;
+
+    fn at(seconds: f64) -> CaptureTime {
+        CaptureTime::default().plus_seconds(seconds)
+    }
+
+    /// A corridor from 0.2 to 0.8 of the width.
+    fn terms() -> Terms {
+        let corners = vec![[0.2, 0.5], [0.8, 0.5], [0.8, 0.98], [0.2, 0.98]];
+        Terms {
+            rule: RuleIndex(0),
+            polygon: Polygon::new(corners).unwrap(),
+            site: Site::of_zone(GridId::parse("g1", GridProfile::Opaque).unwrap()),
+            size: SizeLimits::default(),
+            labels: vec![true],
+            score: 0.45,
+            dwell_s: 5.0,
+            clear_s: 15.0,
+            absence_s: None,
+            company: Vec::new(),
+            in_force_since: None,
+            name: String::new(),
+        }
+    }
+
+    /// A bicycle, 0.12 high, seen at `x` after `seconds`.
+    fn seen(seconds: f64, x: f32) -> Sighting {
+        let bbox = BBox { x1: x - 0.04, y1: 0.70, x2: x + 0.04, y2: 0.82 };
+        let inside = (0.2..0.8).contains(&x);
+        Sighting {
+            at: at(seconds),
+            group: 0,
+            detection: Detection { label: Label(0), score: 0.8, bbox },
+            inside,
+        }
+    }
+
+    #[test]
+    fn only_what_has_the_size_of_the_other_and_can_have_got_there_is_taken_for_it() {
+        let (before, now) = (seen(8.0, 0.30), seen(10.0, 0.40));
+        assert!(is_same(&before, &now));
+        assert!(!is_same(&now, &before), "it is the later one");
+        let mut large = now;
+        large.detection.bbox.y1 -= 0.08;
+        assert!(!is_same(&before, &large), "0.20 high");
+        assert!(!is_same(&before, &seen(10.0, 0.70)), "6 heights in 2 s");
+        assert!(is_same(&before, &seen(12.0, 0.70)), "6 heights in 4 s");
+        let mut nearer = now;
+        (nearer.detection.bbox.y1, nearer.detection.bbox.y2) = (0.82, 0.94);
+        assert!(!is_same(&before, &nearer), "on another line");
+        assert!(!is_same(&before, &Sighting { group: 1, ..now }), "of another kind");
+    }
+
+    #[test]
+    fn without_a_sighting_outside_coming_or_leaving_is_never_put_further_than_the_look_next_to_it() {
+        let terms = terms();
+        let mut passage = Passage { looks: [Some(at(8.0)), Some(at(10.0))], ..Passage::default() };
+        passage.sightings.push(seen(10.0, 0.50));
+        assert_eq!(passage.came(&terms, at(10.0)), (at(9.0), false));
+        // Its way leads back to before the look on which it was not there …
+        let mut slow = passage.clone();
+        slow.sightings.push(seen(12.0, 0.54));
+        assert_eq!(slow.came_after_all(&terms, at(10.0), at(12.0)), Some(at(8.0)));
+        assert_eq!(slow.left(&terms, at(12.0), at(12.0), false).map(|left| left.at), None);
+        // … or to the edge after it.
+        passage.sightings[0] = seen(10.0, 0.30);
+        passage.sightings.push(seen(12.0, 0.50));
+        let came = passage.came_after_all(&terms, at(10.0), at(12.0)).unwrap();
+        assert!((came.seconds_since(at(9.0))).abs() < 0.01, "{came:?}");
+    }
+
+    #[test]
+    fn what_a_passage_remembers_is_renumbered_with_all_else() {
+        let (known, mut gone) = (seen(10.0, 0.30), seen(10.0, 0.60));
+        gone.detection.label = Label(1);
+        let mut passage = Passage { sightings: vec![known, gone], from: Some(known), ..Passage::default() };
+        let renumber = |detection: &mut Detection| {
+            let is_known = detection.label == Label(0);
+            detection.label = Label(5);
+            is_known.then_some(7)
+        };
+        let mut other = Passage { from: Some(gone), ..passage.clone() };
+        passage.relabel(renumber);
+        let told = |sighting: &Sighting| (sighting.detection.label, sighting.group, sighting.detection.bbox);
+        let expected = (Label(5), 7, known.detection.bbox);
+        assert_eq!(passage.sightings.iter().map(told).collect::<Vec<_>>(), [expected]);
+        assert_eq!(passage.from.as_ref().map(told), Some(expected));
+        other.relabel(renumber);
+        assert_eq!(other.from, None);
+    }
 }

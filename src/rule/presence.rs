@@ -15,10 +15,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::company::Led;
-use super::passage::Passage;
+use super::passage::{Left, Passage};
 use super::places::Places;
 use super::scene::{Scene, Sighted, Terms, WEAK, happening};
 
+use crate::case::LONGEST_STEP_S;
 use crate::case::occupancy::{Hit, Occupancy};
 use crate::case::{Case, Change, Happening};
 use crate::clock::CaptureTime;
@@ -42,6 +43,10 @@ pub(crate) struct Presence {
     /// Looks on which something was found inside since the zone was empty.
     #[serde(default)]
     inside: u32,
+    /// Whether what the case is of was seen outside since, and nothing for sure inside: how sure it was that something is
+    /// there says nothing any more.
+    #[serde(default)]
+    left: bool,
     /// When something was first seen in the zone: that it came before counts for the dwell, and is not told as seen.
     #[serde(default)]
     seen_since: Option<CaptureTime>,
@@ -68,14 +73,12 @@ impl Presence {
         }
         let before = self.zone.as_ref().map(|zone| zone.last_seen);
         let left = self.leaves(few && best.is_none(), scene, terms);
-        match (&mut self.zone, best) {
-            (Some(zone), None) if left.is_some() => {
-                if let Some((at, latest)) = left {
-                    zone.hit(at, Hit::Sure);
-                    self.seen.push(Detection { bbox: latest.bbox.clamped(), ..latest });
-                }
+        match (&mut self.zone, best, left) {
+            (Some(zone), None, Some(Left { at, sightings, latest })) if self.case.is_none() => {
+                (0..sightings).for_each(|_| zone.hit(at, Hit::Sure));
+                self.seen.push(Detection { bbox: latest.bbox.clamped(), ..latest });
             }
-            (None, Some(Best { score, stands: true })) if score >= terms.score => {
+            (None, Some(Best { score, stands: true }), _) if score >= terms.score => {
                 // What was left alone a while ago has been alone since then.
                 let mut zone = Occupancy::new(scene.at, self.led.alone_since.unwrap_or(scene.at));
                 self.seen_since = Some(zone.first_seen);
@@ -89,15 +92,16 @@ impl Presence {
                 self.zone = Some(zone);
                 self.inside = 1;
             }
-            (None, _) => return,
-            (Some(zone), Some(Best { stands: false, .. })) => zone.blind(),
-            (Some(zone), Some(Best { score, .. })) => {
+            (None, ..) => return,
+            (Some(zone), Some(Best { stands: false, .. }), _) => zone.blind(),
+            (Some(zone), Some(Best { score, .. }), _) => {
                 let hit = if score >= terms.score { Hit::Sure } else { Hit::Weak };
                 let unseen_s = scene.at.seconds_since(zone.last_seen);
                 if self.case.is_none() && unseen_s > terms.longest_blind_s() {
                     zone.restart(scene.at);
                     self.seen_since = Some(scene.at);
-                } else if is_back(&mut self.again, zone, scene.at, hit) {
+                } else if is_back(&mut self.again, zone, self.left, scene.at, hit) {
+                    self.left = false;
                     if few && let Some(since) = self.passage.came_after_all(terms, zone.last_seen, scene.at) {
                         zone.first_seen = since;
                     }
@@ -107,15 +111,19 @@ impl Presence {
                     zone.miss(scene.at, scene.longest_step_s);
                 }
             }
-            (Some(zone), None) if hidden => zone.blind(),
-            (Some(zone), None) => {
+            (Some(zone), None, _) if hidden => {
+                zone.blind();
+                self.left = false;
+            }
+            (Some(zone), None, _) => {
                 zone.miss(scene.at, scene.longest_step_s);
                 self.again.iter_mut().for_each(|again| again.miss(scene.at, scene.longest_step_s));
                 self.again.take_if(|again| again.was_fleeting() || again.is_vacant(0.0));
             }
         }
         let found = self.zone.as_ref().map(|zone| zone.last_seen) != before;
-        self.open(scene.at, found, terms, out);
+        self.open(scene.at, before, found, terms, out);
+        self.left |= left.is_some() && self.case.is_some();
         self.clear(scene.at, terms, out);
     }
 
@@ -127,6 +135,7 @@ impl Presence {
     /// A look on which nothing could be judged.
     pub(crate) fn blind(&mut self) {
         self.passage.blind();
+        self.left = false;
         self.zone.iter_mut().chain(&mut self.again).for_each(Occupancy::blind);
     }
 
@@ -164,24 +173,31 @@ impl Presence {
         best.filter(|_| !self.led.is_kept())
     }
 
-    /// When what was inside until a look or two ago left, and where it is seen now, if it `may` have and is no case.
-    fn leaves(&self, may: bool, scene: &Scene<'_>, terms: &Terms) -> Option<(CaptureTime, Detection)> {
-        let zone = self.zone.as_ref().filter(|_| may && self.case.is_none())?;
+    /// How what was inside until a look or two ago left, if it `may` have.
+    fn leaves(&self, may: bool, scene: &Scene<'_>, terms: &Terms) -> Option<Left> {
+        let zone = self.zone.as_ref().filter(|_| may)?;
         if self.again.is_some() {
             return None;
         }
         self.passage.left(terms, zone.last_seen, scene.at, self.inside < 2)
     }
 
-    /// Opens, keeps or leaves be the case on a look on which something was `found`.
-    fn open(&mut self, at: CaptureTime, found: bool, terms: &Terms, out: &mut Vec<Happening>) {
+    /// Opens, keeps or leaves be the case on a look on which something was `found`, and before that at `before`.
+    fn open(
+        &mut self,
+        at: CaptureTime,
+        before: Option<CaptureTime>,
+        found: bool,
+        terms: &Terms,
+        out: &mut Vec<Happening>,
+    ) {
         let Some(zone) = &self.zone else { return };
         match &mut self.case {
             Some(case) => {
-                case.last_seen = case.last_seen.max(zone.last_seen);
                 case.looks = zone.looks;
                 case.hits = zone.hits;
                 if zone.last_seen == at {
+                    case.last_seen = at;
                     case.objects.clone_from(&self.seen);
                 }
             }
@@ -191,6 +207,10 @@ impl Presence {
                 let sighted =
                     Sighted { began: zone.first_seen, serial: 0, since, looks: zone.looks, hits: zone.hits };
                 let opened = terms.opened(at, sighted, self.seen.clone());
+                // Where it is seen outside now, it was on the look before that it was seen in the zone for the last time: when
+                // it crossed the edge was not seen.
+                let last_seen = if zone.last_seen == at { at } else { before.unwrap_or(at) };
+                let opened = Case { last_seen, ..opened };
                 out.push(happening(Change::Opened, at, &opened));
                 self.case = Some(opened);
             }
@@ -201,6 +221,10 @@ impl Presence {
     fn clear(&mut self, at: CaptureTime, terms: &Terms, out: &mut Vec<Happening>) {
         let Some(zone) = &self.zone else { return };
         let gone = match &self.case {
+            // The first of them the look on which it was seen outside.
+            Some(_) if self.left && self.again.is_none() => {
+                zone.seen_empty_s(at) >= terms.clear_s + LONGEST_STEP_S
+            }
             Some(_) => zone.is_vacant(terms.clear_s),
             None => zone.was_fleeting() || zone.is_vacant(terms.clear_s.min(FORGET_S)),
         };
@@ -212,10 +236,10 @@ impl Presence {
     }
 }
 
-/// Whether a hit in the zone may be believed. One in a zone that was seen empty needs others: a false detection
-/// every half minute must not keep a case open.
-fn is_back(again: &mut Option<Occupancy>, zone: &Occupancy, at: CaptureTime, hit: Hit) -> bool {
-    if !zone.is_vacant(0.0) {
+/// Whether a hit in the zone may be believed. One in a zone that was seen empty, or whose thing was seen to have `left`,
+/// needs others: a false detection every half minute must not keep a case open.
+fn is_back(again: &mut Option<Occupancy>, zone: &Occupancy, left: bool, at: CaptureTime, hit: Hit) -> bool {
+    if !left && !zone.is_vacant(0.0) {
         *again = None;
         return true;
     }

@@ -108,6 +108,71 @@ fn an_e_bike_that_is_soon_out_again_is_a_case_though_few_looks_fall_into_it() {
     assert_eq!(watch.story(), []);
 }
 
+/// An e-bike with its wheels on the line `foot`.
+fn e_bike(foot: f64) -> Thing {
+    ("bicycle", standing(0.5, foot as f32, 0.09, 0.12))
+}
+
+#[test]
+fn an_e_bike_that_was_seen_to_leave_does_not_keep_the_case_open_for_the_next() {
+    for ghost_s in [None, Some(6.0)] {
+        let mut watch = Watch::over("corridor", "rule.ebike_in_corridor.clear_s = 15").each(2.0);
+        // Found on every other look, so that a few misses mean little.
+        watch.film(120.0, |t| if t % 4.0 < 1.0 { vec![e_bike(0.6)] } else { vec![] });
+        watch.see(2.0, &[e_bike(0.53)]).see(2.0, &[e_bike(0.46)]).see(2.0, &[e_bike(0.39)]);
+        // One false detection where it was is nothing either.
+        watch.film(30.0, |t| {
+            ghost_s.filter(|ghost| (t - ghost).abs() < 0.1).map(|_| e_bike(0.6)).into_iter().collect()
+        });
+        assert_eq!(watch.story().len(), 2, "cleared {:?}, ghost {ghost_s:?}", watch.when(Change::Cleared));
+        watch.see(20.0, &[e_bike(0.6)]);
+        assert_eq!(watch.story().len(), 3, "the next one is another case");
+    }
+}
+
+#[test]
+fn an_e_bike_that_is_still_in_the_corridor_keeps_its_case_though_another_one_leaves() {
+    let mut watch = Watch::over("corridor", "rule.ebike_in_corridor.clear_s = 15").each(2.0);
+    let parked = ("bicycle", standing(0.2, 0.8, 0.09, 0.12));
+    watch.see(60.0, &[parked, e_bike(0.6)]).see(2.0, &[parked, e_bike(0.46)]).see(2.0, &[e_bike(0.39)]);
+    watch.film(60.0, |t| if t % 4.0 < 1.0 { vec![parked] } else { vec![] });
+    assert_eq!(watch.story().len(), 1, "{:?}", watch.when(Change::Cleared));
+}
+
+#[test]
+fn an_e_bike_that_was_found_once_inside_and_twice_on_its_straight_way_out_was_there() {
+    let way = |t: f64| 0.95 - 0.035 * t;
+    let film = |outside: &dyn Fn(f64) -> f64| {
+        let mut watch = Watch::over("corridor", "").each(2.0);
+        watch.see(60.0, &[]).film(20.0, |t| match t {
+            t if (t - 8.0).abs() < 0.1 => vec![e_bike(way(t))],
+            t if t > 15.0 => vec![e_bike(outside(t))],
+            _ => vec![],
+        });
+        watch.see(60.0, &[]).story().len()
+    };
+    assert_eq!(film(&way), 2, "it opens and clears");
+    assert_eq!(film(&|_| 0.39), 0, "what stands outside did not come from there");
+}
+
+#[test]
+fn what_an_e_bike_that_has_left_is_told_to_have_been_seen_at_is_a_look() {
+    let way = |t: f64| 0.37 + 0.04 * t.min(10.0 - t);
+    let found = |t: f64| if [4.0, 6.0, 10.0].contains(&t.round()) { vec![e_bike(way(t))] } else { vec![] };
+    let mut watch = Watch::over("corridor", "").each(2.0);
+    watch.see(60.0, &[]).film(12.0, found).see(60.0, &[]);
+    assert_eq!(watch.story().len(), 2, "it opens and clears");
+    for happening in &watch.happenings {
+        let case = &happening.case;
+        for when in [case.first_seen, case.opened, case.last_seen] {
+            let seconds = when.seconds_since(gridpatrol::clock::CaptureTime::default());
+            assert_eq!(seconds % 2.0, 0.0, "{:?}", happening.change);
+        }
+        // At 70 s it is seen outside; it is found in the corridor for the last time at 66 s.
+        assert_eq!(case.last_seen.seconds_since(gridpatrol::clock::CaptureTime::default()), 66.0);
+    }
+}
+
 #[test]
 fn someone_who_stays_is_loitering_standing_or_walking_about() {
     let pacing = |t: f64| vec![person(0.5 + 0.3 * (t / 9.0).sin() as f32, 0.8)];
