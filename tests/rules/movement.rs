@@ -247,6 +247,17 @@ fn a_passer_by_does_not_walk_off_with_the_case_of_someone_who_stays() {
 }
 
 #[test]
+fn who_is_found_again_beside_the_passer_by_that_was_taken_for_him_keeps_his_case() {
+    let mut watch = Watch::over("no_loitering", "rule.loitering.dwell_s = 60");
+    let stays = person(0.5, 0.8);
+    let passes = |t: f64| person(0.535 + 0.06 * t as f32, 0.8);
+    // Missed for a moment, in which the other one turns up beside him.
+    watch.see(65.0, &[stays]).see(1.0, &[]).film(1.6, |t| vec![passes(t)]);
+    watch.film(5.0, |t| vec![stays, passes(t + 1.6)]).see(60.0, &[stays]);
+    watch.expect_one("loitering", 60.0, 0.5, false);
+}
+
+#[test]
 fn i3_a_loiterer_who_is_hidden_or_out_of_view_has_not_left() {
     let mut watch = Watch::over("no_loitering", "rule.loitering.dwell_s = 60");
     watch.see(65.0, &[person(0.5, 0.8)]).see(200.0, &[BUS]).blind(400.0, View::Covered).gap(900.0);
