@@ -34,6 +34,7 @@ impl CaptureTime {
     }
 
     /// Seconds from `earlier` to `self`; negative when `earlier` is later.
+    #[inline]
     pub fn seconds_since(self, earlier: Self) -> f64 {
         self.0.saturating_sub(earlier.0) as f64 / 1e9
     }

@@ -30,57 +30,76 @@ impl From<BBox> for [f32; 4] {
 
 impl BBox {
     /// Width; 0 for an inverted box.
+    #[inline]
     pub fn width(&self) -> f32 {
         (self.x2 - self.x1).max(0.0)
     }
 
     /// Height; 0 for an inverted box.
+    #[inline]
     pub fn height(&self) -> f32 {
         (self.y2 - self.y1).max(0.0)
     }
 
     /// Area; 0 for an inverted box.
+    #[inline]
     pub fn area(&self) -> f32 {
         self.width() * self.height()
     }
 
     /// Centre point.
+    #[inline]
     pub fn centre(&self) -> (f32, f32) {
         ((self.x1 + self.x2) / 2.0, (self.y1 + self.y2) / 2.0)
     }
 
     /// Where the object stands: the middle of the bottom edge.
+    #[inline]
     pub fn foot(&self) -> (f32, f32) {
         ((self.x1 + self.x2) / 2.0, self.y2)
     }
 
     /// Area shared with `other`; 0 when they are apart.
+    #[inline]
     pub fn intersection(&self, other: &Self) -> f32 {
         let w = self.x2.min(other.x2) - self.x1.max(other.x1);
         let h = self.y2.min(other.y2) - self.y1.max(other.y1);
         if w > 0.0 && h > 0.0 { w * h } else { 0.0 }
     }
 
+    /// Whether the two boxes share more than an edge.
+    #[inline]
+    pub(crate) fn meets(&self, other: &Self) -> bool {
+        self.x1 < other.x2 && other.x1 < self.x2 && self.y1 < other.y2 && other.y1 < self.y2
+    }
+
     /// Intersection over union, 0-1; 0 when either box is empty.
+    #[inline]
     pub fn iou(&self, other: &Self) -> f32 {
         let shared = self.intersection(other);
+        if shared <= 0.0 {
+            return 0.0;
+        }
         let union = self.area() + other.area() - shared;
-        if shared > 0.0 && union > 0.0 { shared / union } else { 0.0 }
+        if union > 0.0 { shared / union } else { 0.0 }
     }
 
     /// The part of `self` that `other` covers, 0-1.
+    #[inline]
     pub fn covered_by(&self, other: &Self) -> f32 {
         let area = self.area();
         if area > 0.0 { self.intersection(other) / area } else { 0.0 }
     }
 
     /// The box cut to the picture.
+    #[inline]
     pub fn clamped(&self) -> Self {
         let c = |v: f32| v.clamp(0.0, 1.0);
         Self { x1: c(self.x1), y1: c(self.y1), x2: c(self.x2), y2: c(self.y2) }
     }
 
     /// Whether every side is a finite number and the box has an area.
+    #[inline]
     pub fn is_sound(&self) -> bool {
         [self.x1, self.y1, self.x2, self.y2].iter().all(|v| v.is_finite()) && self.area() > 0.0
     }
