@@ -95,6 +95,9 @@ pub struct Track {
     pub motion: Motion,
     /// Since when the centre has been near its resting point.
     pub resting_since: CaptureTime,
+    /// Whether it was ever seen to move.
+    #[serde(default)]
+    came: bool,
     resting: (f32, f32),
     /// Where it was when it was first known to stand still, as long as it is near there.
     #[serde(default)]
@@ -127,6 +130,7 @@ impl Track {
             missed: 0,
             motion: Motion::Unknown,
             resting_since: at,
+            came: false,
             resting: (cx, cy),
             settled: None,
             x: Axis::new(cx, width),
@@ -140,6 +144,7 @@ impl Track {
     }
 
     /// Where it is believed to be on the latest look, 0-1.
+    #[inline]
     pub fn bbox(&self) -> BBox {
         let (x, y) = (self.x.position, self.y.position);
         let (w, h) = (self.width / 2.0, self.height / 2.0);
@@ -148,8 +153,20 @@ impl Track {
 
     /// What it covers on the look at `at`: the box in which it was seen, which is ahead of where something that brakes or
     /// turns is believed to be, or that belief.
+    #[inline]
     pub(crate) fn cover(&self, at: CaptureTime) -> BBox {
         if self.last_seen == at { self.seen } else { self.bbox() }
+    }
+
+    /// Whether it was seen to move, now or before.
+    pub(crate) fn was_moving(&self) -> bool {
+        self.came
+    }
+
+    /// How fast it is believed to go, in its widths and heights a second.
+    pub(crate) fn speed(&self) -> f32 {
+        let along = |axis: &Axis, size: f32| axis.velocity / size.max(f32::EPSILON);
+        f32::hypot(along(&self.x, self.width), along(&self.y, self.height))
     }
 
     /// Its usual height, 0-1, once it is known.
@@ -215,6 +232,7 @@ impl Track {
         let slid = self.settled.is_some_and(|settled| self.sizes_from(settled) > MOVED);
         if away > MOVED || slid {
             self.motion = Motion::Moving;
+            self.came = true;
             self.resting = (self.x.position, self.y.position);
             self.resting_since = at;
             self.settled = None;
@@ -310,16 +328,19 @@ impl Tracker {
                 continue;
             }
             let expected = track.bbox();
+            let about = grown(&expected);
             let at_rest = track.motion == Motion::Still;
             for (column, &d) in self.free.iter().enumerate() {
                 let seen = &detections[d].bbox;
-                if groups[d] != track.group || !seen.is_sound() {
+                // Most lie elsewhere: the cheap question comes first.
+                let near = grown(seen);
+                if groups[d] != track.group || !about.meets(&near) || !seen.is_sound() {
                     continue;
                 }
                 if at_rest && expected.iou(seen) < LEAST_AT_REST {
                     continue;
                 }
-                let overlap = grown(&expected).iou(&grown(seen));
+                let overlap = about.iou(&near);
                 let surprise = track.surprise(seen);
                 if overlap >= LEAST_OVERLAP && surprise <= MOST_SURPRISE {
                     self.assignment.set(row, column, overlap / (1.0 + surprise / HALVING_SURPRISE));

@@ -59,14 +59,35 @@ impl Watch {
 
     /// The same with a score.
     fn show_scored(&mut self, seconds: f64, view: View, things: &[(&str, BBox)], score: f32) -> &mut Self {
+        self.show_each((seconds, 0.2), view, things, score)
+    }
+
+    /// Shows them for `seconds`, one look each `step` seconds.
+    fn show_each(
+        &mut self,
+        (seconds, step): (f64, f64),
+        view: View,
+        things: &[(&str, BBox)],
+        score: f32,
+    ) -> &mut Self {
         let detections: Vec<Detection> = things
             .iter()
             .map(|&(name, bbox)| Detection { label: self.judge.intern(name).unwrap(), score, bbox })
             .collect();
-        for _ in 0..(seconds * 5.0).round() as u32 {
+        for _ in 0..(seconds / step).round() as u32 {
             let at = at(self.seconds);
             self.judge.look(&Look { at, view, detections: &detections }, &mut self.happenings);
-            self.seconds += 0.2;
+            self.seconds += step;
+        }
+        self
+    }
+
+    /// Shows a car that drives in from the left edge to `x` in four seconds, beside `things`.
+    fn see_come(&mut self, x: f32, things: &[(&str, BBox)]) -> &mut Self {
+        for look in 0..20 {
+            let mut seen = vec![car(x * look as f32 / 20.0)];
+            seen.extend_from_slice(things);
+            self.see(0.2, &seen);
         }
         self
     }
@@ -223,6 +244,65 @@ fn i1_a_camera_that_is_turned_away_and_knows_it_late_doubles_no_case() {
     watch.see(3.0, &nudged[..2]).see(20.0, &nudged[..1]);
     let cleared = watch.changes().iter().filter(|&&change| change == Change::Cleared).count();
     assert_eq!(cleared, 2, "{:?}", watch.story());
+}
+
+#[test]
+fn i2_what_was_seen_to_come_is_no_ghost_and_needs_less_time_in_view() {
+    for (comes, waits_s) in [(true, 10.0), (false, 20.0)] {
+        let mut watch = Watch::new();
+        if comes {
+            watch.see_come(0.45, &[]);
+        }
+        // The dwell of a minute is over when the camera is turned back.
+        watch.see(5.0, &[car(0.45)]).show(60.0, View::Moved, &[]);
+        let back = watch.seconds;
+        watch.see(30.0, &[car(0.45)]);
+        let story = watch.story();
+        assert!(
+            story.len() == 1 && (story[0].1 - back - waits_s).abs() < 0.5,
+            "{comes}: back {back}, {story:?}"
+        );
+    }
+}
+
+#[test]
+fn i2_a_car_that_has_just_come_when_the_camera_is_turned_away_keeps_its_dwell() {
+    let landmarks = [car(0.1), car(0.75)];
+    // What stands to the left is seen nearly where the new car was.
+    let turned = landmarks.map(|(name, b)| (name, BBox { x1: b.x1 + 0.3, x2: b.x2 + 0.3, ..b }));
+    let all = [landmarks[0], landmarks[1], car(0.45)];
+    let mut watch = Watch::new();
+    watch.see(65.0, &landmarks).see_come(0.45, &landmarks).see(1.2, &all);
+    watch.see(4.0, &turned).show(60.0, View::Moved, &turned);
+    let back = watch.seconds;
+    watch.see(30.0, &all);
+    assert_eq!(watch.changes(), [Change::Opened; 3]);
+    let late = watch.story()[2].1 - back;
+    assert!((9.0..12.0).contains(&late), "{late}");
+}
+
+#[test]
+fn i1_what_is_seen_by_a_camera_that_is_turned_away_already_stands_nowhere() {
+    let landmarks = [car(0.1), car(0.7)];
+    let turned = landmarks.map(|(name, b)| (name, BBox { x1: b.x1 + 0.25, x2: b.x2 + 0.25, ..b }));
+    let mut watch = Watch::new();
+    watch.see(65.0, &landmarks).see(4.0, &turned).show(60.0, View::Moved, &turned);
+    // Meanwhile a car has come to where one was seen by the turned camera: nobody saw it before.
+    let back = watch.seconds;
+    watch.see(70.0, &[landmarks[0], landmarks[1], car(0.35)]);
+    assert_eq!(watch.changes(), [Change::Opened; 3]);
+    let dwell = watch.story()[2].1 - back;
+    assert!((59.0..62.0).contains(&dwell), "{dwell}");
+}
+
+#[test]
+fn i2_what_is_missed_for_eight_looks_that_are_two_seconds_apart_keeps_its_dwell() {
+    let mut watch = Watch::new();
+    let car = [car(0.3)];
+    watch.show_each((20.0, 2.0), View::Clear, &car, 0.8).show_each((16.0, 2.0), View::Clear, &[], 0.8);
+    watch.show_each((60.0, 2.0), View::Clear, &car, 0.8);
+    let story = watch.story();
+    assert!(story.len() == 1 && (60.0..70.0).contains(&story[0].1), "{story:?}");
 }
 
 #[test]

@@ -26,6 +26,8 @@ const FALSE_ALARM: f32 = 0.03;
 const WEAK_HIT: f32 = 0.8;
 /// Share of the detection statistics kept from look to look: the rate is that of the last 50 or so looks.
 const MEMORY: f32 = 0.98;
+/// … or of the last 20, where these are seconds apart: night falls within minutes.
+const SLOW_MEMORY: f32 = 0.95;
 /// A stretch between two looks that is longer than this, in seconds, adds no empty time, unless the camera's looks are
 /// usually further apart: what happened in it was not seen.
 pub(crate) const LONGEST_STEP_S: f64 = 5.0;
@@ -65,8 +67,10 @@ const BRIDGED_S: f64 = 10.0;
 /// How long something must have been in view at one stretch before a case opens, in seconds: bursts of a detector's ghost
 /// are shorter, however many there are …
 const IN_VIEW_S: f64 = 20.0;
-/// … or this share of the dwell, for rules that wait for less.
+/// … or this share of the dwell, for rules that wait for less …
 const IN_VIEW_SHARE: f64 = 1.0 / 3.0;
+/// … or this much if it was seen to come: a ghost does not drive into its place.
+const IN_VIEW_CAME_S: f64 = 10.0;
 
 /// How strongly a look speaks for the place being occupied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,6 +111,9 @@ pub(crate) struct Occupancy {
     #[serde(default)]
     stretch_hits: u32,
     last_judged: Option<CaptureTime>,
+    /// Whether it was seen to come.
+    #[serde(default)]
+    came: bool,
     /// Whether the view was unusable since the last hit.
     #[serde(default)]
     lost_view: bool,
@@ -131,6 +138,7 @@ impl Occupancy {
             stretch_since: None,
             stretch_hits: 1,
             last_judged: Some(at),
+            came: false,
             lost_view: false,
         }
     }
@@ -138,6 +146,17 @@ impl Occupancy {
     /// Whether the view was unusable since the last hit: it may have shifted meanwhile.
     pub(crate) fn lost_view(&self) -> bool {
         self.lost_view
+    }
+
+    /// It was sighted `hits` times more before its place was taken for one.
+    pub(crate) fn count_earlier(&mut self, hits: u32) {
+        self.hits += hits;
+        self.looks += hits;
+    }
+
+    /// It was seen to come.
+    pub(crate) fn note_coming(&mut self) {
+        self.came = true;
     }
 
     /// The chance that the object is detected on a look at it, from its own history; 2 in 3 to begin with.
@@ -149,14 +168,19 @@ impl Occupancy {
     pub(crate) fn hit(&mut self, at: CaptureTime, hit: Hit) {
         if self.is_bridge(at) {
             self.longest_stretch_s = self.in_view_s();
-            self.stretch_since = Some(at);
-            self.stretch_hits = 0;
+            // What could not be seen for a while has not ended for that: its stretch goes on where it stopped.
+            let goes_on = self.lost_view && self.emptiness() < DOUBT;
+            let before_s = if goes_on { self.stretch_s() } else { 0.0 };
+            self.stretch_since = Some(at.plus_seconds(-before_s));
+            self.stretch_hits = if goes_on { self.stretch_hits } else { 0 };
         }
         self.stretch_hits += 1;
         // Misses count into the detection rate only once a hit proves that the object was there.
         let misses = self.misses as f32;
-        self.found = (self.found + 1.0) * MEMORY;
-        self.looked = (self.looked + misses + 1.0) * MEMORY;
+        let step_s = at.seconds_since(self.last_seen) / f64::from(self.misses + 1);
+        let keep = if step_s < WATCHED_INTERVAL_S { MEMORY } else { SLOW_MEMORY };
+        self.found = (self.found + 1.0) * keep;
+        self.looked = (self.looked + misses + 1.0) * keep;
         self.longest_empty_s = self.longest_empty_s.max(self.empty_s);
         self.misses = 0;
         self.unproven = 0;
@@ -196,6 +220,11 @@ impl Occupancy {
     /// The place could not be seen on this look.
     pub(crate) fn blind(&mut self) {
         self.last_judged = None;
+    }
+
+    /// Whether the place could not be seen on the latest look.
+    pub(crate) fn is_blind(&self) -> bool {
+        self.last_judged.is_none()
     }
 
     /// The view has turned out to be unusable at `at`, as it has `moved` or for another reason: what was missed shortly
@@ -287,9 +316,11 @@ impl Occupancy {
     pub(crate) fn take_in(&mut self, other: &Self) {
         let (first_seen, longest) = (self.first_seen, self.longest_empty_s.max(other.longest_empty_s));
         let stretch_s = self.in_view_s().max(other.in_view_s());
+        let came = self.came || other.came;
         if other.last_seen > self.last_seen {
             *self = other.clone();
         }
+        self.came = came;
         self.stretch_since.get_or_insert(self.first_seen);
         self.first_seen = first_seen.min(other.first_seen);
         self.longest_empty_s = longest;
@@ -312,7 +343,13 @@ impl Occupancy {
             && self.hits >= 3
             && self.log_odds >= SURE_OCCUPIED
             && self.dwell_s() >= dwell_s
-            && self.in_view_s() >= IN_VIEW_S.min(IN_VIEW_SHARE * dwell_s)
+            && self.in_view_s() >= self.least_in_view_s(dwell_s)
+    }
+
+    /// For how long it must have been in view at one stretch, in seconds, for a case after `dwell_s`.
+    fn least_in_view_s(&self, dwell_s: f64) -> f64 {
+        let least_s = if self.came { IN_VIEW_CAME_S } else { IN_VIEW_S };
+        least_s.min(IN_VIEW_SHARE * dwell_s)
     }
 
     /// Whether it was seen empty for `clear_s` beyond doubt, by this object's own standard.

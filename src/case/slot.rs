@@ -39,6 +39,9 @@ pub(crate) struct Slot {
     pub(crate) anchor: BBox,
     /// Class group of what stands there.
     pub(crate) group: u16,
+    /// When and where something was first found there.
+    #[serde(default)]
+    pub(crate) born: (CaptureTime, BBox),
     /// Whether it is occupied.
     pub(crate) occupancy: Occupancy,
     /// The latest sighting.
@@ -58,6 +61,9 @@ pub(crate) struct Slot {
     /// The track by which it was last found.
     #[serde(default)]
     track: Option<u64>,
+    /// Whether that track was seen to go on to elsewhere.
+    #[serde(default)]
+    departed: bool,
     /// The track of something that was already seen elsewhere when this place was still occupied, and was near it after
     /// that; when that was first and last.
     #[serde(default)]
@@ -109,6 +115,7 @@ impl Slot {
             serial,
             anchor: detection.bbox,
             group,
+            born: (at, detection.bbox),
             occupancy: Occupancy::new(at, since),
             latest: detection,
             found: detection.bbox,
@@ -117,6 +124,7 @@ impl Slot {
             manoeuvre: None,
             departure: None,
             track: None,
+            departed: false,
             passer: None,
             standing: Standing::default(),
             spread: Spread::new(),
@@ -162,7 +170,23 @@ impl Slot {
     pub(crate) fn rate(&mut self, score: f32, track: Option<u64>) {
         self.standing.hear(score);
         self.track = track;
+        self.departed = false;
         self.passer = None;
+    }
+
+    /// The track by which it was last found.
+    pub(crate) fn track(&self) -> Option<u64> {
+        self.track
+    }
+
+    /// What stood here was seen elsewhere, on the move.
+    pub(crate) fn depart(&mut self) {
+        self.departed = true;
+    }
+
+    /// Whether what stood here was seen to leave.
+    pub(crate) fn has_departed(&self) -> bool {
+        self.departed
     }
 
     /// Something was seen at `at` where an object is shortly before it gets to this place or after it has left it; `track`
@@ -230,7 +254,9 @@ impl Slot {
             return Identity::Same;
         };
         let means = [self.anchor, shift::moved(&self.anchor, aside.unwrap_or_default())];
-        let Some(verdict) = trial.hear(seen, shown, &means, &self.spread, pressing) else {
+        let Some(verdict) =
+            trial.hear(self.occupancy.last_seen, (seen, shown), &means, &self.spread, pressing)
+        else {
             return Identity::Same;
         };
         match verdict {
@@ -262,6 +288,15 @@ impl Slot {
         self.spread = Spread::new();
         self.lately = Lately::default();
         self.trial = None;
+    }
+
+    /// Looks since `lately` were of a camera that had been turned away: what has become of a place that was new by then is
+    /// forgotten.
+    pub(crate) fn unlearn(&mut self, lately: CaptureTime) {
+        let (born, bbox) = self.born;
+        if born >= lately && self.case.is_none() {
+            self.uncover(&bbox);
+        }
     }
 
     /// Takes in `whole`, the place of the same object, of which this one knew only a part.

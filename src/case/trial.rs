@@ -13,8 +13,11 @@ use crate::detect::BBox;
 
 /// Fewest boxes for a verdict …
 const FEWEST: usize = 5;
-/// … and the most that a trial waits for.
+/// … and the most that a trial waits for …
 const MOST: usize = 15;
+/// … or twice as many of both where that takes no longer than this, in seconds: a few boxes that lie aside by chance are
+/// not rare among many trials, the verdict that it is another object cannot be taken back, and nothing is lost by a moment.
+const MOMENT_S: f64 = 6.0;
 /// … and fewest when a case waits for the verdict that it is the same object: one box in the old place may be
 /// chance, two are not.
 const FEWEST_PRESSING: usize = 2;
@@ -246,9 +249,9 @@ pub(crate) struct Trial {
     /// How long the gap before it lasted, in seconds.
     #[serde(default)]
     gap_s: f64,
-    boxes: [BBox; MOST],
-    shown: [[bool; 4]; MOST],
-    len: usize,
+    /// What was seen of it, and which edges of that showed.
+    #[serde(default)]
+    heard: Vec<(BBox, [bool; 4])>,
 }
 
 impl Trial {
@@ -264,12 +267,12 @@ impl Trial {
             (false, true) => odds - UNSEEN_MANOEUVRE,
             (false, false) => odds - shows.min(UNSEEN_MANOEUVRE),
         };
-        Self { since, odds, nudged, gap_s, boxes: [BBox::default(); MOST], shown: [[false; 4]; MOST], len: 0 }
+        Self { since, odds, nudged, gap_s, heard: Vec::with_capacity(2 * MOST) }
     }
 
     /// Sightings so far.
     pub(crate) fn boxes(&self) -> u32 {
-        self.len as u32
+        self.heard.len() as u32
     }
 
     /// How suspicious it was before any of its boxes, in natural log-odds.
@@ -277,13 +280,13 @@ impl Trial {
         self.odds
     }
 
-    /// Hears one more box, whose edges are `shown` or cut off, of an object whose mean box was the first of `means`, or
+    /// Hears one more box, seen at `at`, whose edges are `shown` or cut off, of an object whose mean box was the first of `means`, or
     /// the second if the view has shifted, with `spread`. Each must speak for another object.
     /// When it is `pressing`, since a case waits for the verdict, less is asked for.
     pub(crate) fn hear(
         &mut self,
-        seen: &BBox,
-        shown: [bool; 4],
+        at: CaptureTime,
+        (seen, shown): (&BBox, [bool; 4]),
         means: &[BBox; 2],
         spread: &Spread,
         pressing: bool,
@@ -292,11 +295,10 @@ impl Trial {
         if shown == [false; 4] {
             return None;
         }
-        self.boxes[self.len] = *seen;
-        self.shown[self.len] = shown;
-        self.len += 1;
+        self.heard.push((*seen, shown));
+        let heard = self.heard.len();
         let fewest = if pressing { FEWEST_PRESSING } else { FEWEST };
-        if self.len < fewest {
+        if heard < fewest {
             return None;
         }
         let middles = self.middles(mean);
@@ -305,14 +307,15 @@ impl Trial {
         let unlike =
             if mean == shifted { unlike } else { unlike.min(spread.unlike(shifted, middles, drift)) };
         let mut odds = self.odds + or_nudged(unlike, spread.unlike_nudged(mean, middles), self.gap_s);
-        if spread.is_astray(&self.settled(mean), &self.boxes[0], self.shown[0]) {
+        if spread.is_astray(&self.settled(mean), &self.heard[0].0, self.heard[0].1) {
             odds += MANOEUVRE;
         }
         let surely_same = if pressing { LIKELY_SAME } else { SURELY_SAME };
         // What has just passed in front may still cut edges off: these are waited for.
         let all_shown = middles.iter().all(|&(_, boxes)| boxes >= FEWEST_SHOWN);
-        let other = self.len >= FEWEST && all_shown && odds >= SURELY_OTHER;
-        if self.len < MOST && odds > surely_same && !other {
+        let times = if at.seconds_since(self.since) <= MOMENT_S { 2 } else { 1 };
+        let other = heard >= times * FEWEST && all_shown && odds >= SURELY_OTHER;
+        if heard < times * MOST && odds > surely_same && !other {
             return None;
         }
         Some(if odds > LIKELY_OTHER { Verdict::Other } else { Verdict::Same })
@@ -334,16 +337,16 @@ impl Trial {
     fn middles(&self, place: &BBox) -> [(f32, usize); 4] {
         let far = [place.width(), place.height()].map(|size| Spread::CUT_OFF * size);
         std::array::from_fn(|edge| {
-            let mut values = [0.0; MOST];
+            let mut values = [0.0; 2 * MOST];
             let mut count = 0;
-            for (seen, shown) in self.boxes[..self.len].iter().zip(&self.shown) {
+            for (seen, shown) in &self.heard {
                 if shown[edge] {
                     values[count] = <[f32; 4]>::from(*seen)[edge];
                     count += 1;
                 }
             }
             // What hides an edge on most looks and is missed on the others has hidden it on these too.
-            let seldom = self.len >= FEWEST && (count < FEWEST_SHOWN || 2 * count < self.len);
+            let seldom = self.heard.len() >= FEWEST && (count < FEWEST_SHOWN || 2 * count < self.heard.len());
             if count == 0 || seldom {
                 return (0.0, 0);
             }
@@ -392,13 +395,18 @@ mod tests {
         }
     }
 
+    /// When look number `n` is taken, of looks that are a second apart.
+    fn look(n: usize) -> CaptureTime {
+        CaptureTime::default().plus_seconds(n as f64)
+    }
+
     /// The verdict on a car that stands `by` aside, after emptiness worth `emptiness`.
     fn verdict(by: f32, emptiness: f32, shown: [bool; 4]) -> Option<Verdict> {
         let (mean, spread) = settled();
         let mut trial = Trial::new(CaptureTime::default(), gap(emptiness));
         (0..MOST).find_map(|n| {
             let jitter = 0.004 * ((n % 3) as f32 - 1.0);
-            trial.hear(&shifted(by + jitter), shown, &[mean; 2], &spread, false)
+            trial.hear(look(n), (&shifted(by + jitter), shown), &[mean; 2], &spread, false)
         })
     }
 
@@ -413,8 +421,8 @@ mod tests {
         let (mean, spread) = settled();
         let mut trial = Trial::new(CaptureTime::default(), gap(5.0));
         let cut = BBox { x2: 0.46, ..CAR };
-        let verdict =
-            (0..MOST).find_map(|_| trial.hear(&cut, [true, true, false, true], &[mean; 2], &spread, false));
+        let verdict = (0..MOST)
+            .find_map(|n| trial.hear(look(n), (&cut, [true, true, false, true]), &[mean; 2], &spread, false));
         assert_eq!(verdict, Some(Verdict::Same));
         assert!((trial.settled(&mean).x2 - CAR.x2).abs() < 0.005);
     }
@@ -426,8 +434,9 @@ mod tests {
         // A truck in front is missed on every third look.
         let verdict_when = |hidden: fn(usize) -> bool| {
             let mut trial = Trial::new(CaptureTime::default(), gap(5.0));
-            (0..MOST)
-                .find_map(|n| trial.hear(&cut, [true, true, !hidden(n), true], &[mean; 2], &spread, false))
+            (0..MOST).find_map(|n| {
+                trial.hear(look(n), (&cut, [true, true, !hidden(n), true]), &[mean; 2], &spread, false)
+            })
         };
         assert_eq!(verdict_when(|n| n % 3 != 0), Some(Verdict::Same));
         assert_eq!(verdict_when(|_| false), Some(Verdict::Other));
@@ -439,9 +448,25 @@ mod tests {
         let mut trial = Trial::new(CaptureTime::default(), gap(3.0));
         let verdict = (0..MOST).find_map(|n| {
             let by = if n < 3 { 0.015 } else { 0.0 };
-            trial.hear(&shifted(by), [true; 4], &[mean; 2], &spread, false)
+            trial.hear(look(n), (&shifted(by), [true; 4]), &[mean; 2], &spread, false)
         });
         assert_eq!(verdict, Some(Verdict::Same));
+    }
+
+    #[test]
+    fn a_few_boxes_that_lie_aside_by_chance_do_not_decide() {
+        let (mean, spread) = settled();
+        let verdict = |step_s: f64| {
+            let mut trial = Trial::new(CaptureTime::default(), gap(5.0));
+            (0..2 * MOST).find_map(|n| {
+                let at = CaptureTime::default().plus_seconds(step_s * n as f64);
+                let by = if n < 6 { 0.012 } else { 0.0 };
+                trial.hear(at, (&shifted(by), [true; 4]), &[mean; 2], &spread, false)
+            })
+        };
+        assert_eq!(verdict(0.2), Some(Verdict::Same));
+        // Six that took ten seconds are all there is to go by.
+        assert_eq!(verdict(2.0), Some(Verdict::Other));
     }
 
     #[test]
@@ -451,7 +476,7 @@ mod tests {
         let mut trial = Trial::new(CaptureTime::default(), gap(5.0));
         let verdict = (0..MOST).find_map(|n| {
             let seen = if n % 3 == 0 { part } else { CAR };
-            trial.hear(&seen, [true; 4], &[mean; 2], &spread, false)
+            trial.hear(look(n), (&seen, [true; 4]), &[mean; 2], &spread, false)
         });
         assert_eq!(verdict, Some(Verdict::Same));
         let (mut anchor, mut known) = (mean, spread);
@@ -471,8 +496,8 @@ mod tests {
         let (mean, spread) = settled();
         let moved = BBox { x1: mean.x1 + 0.02, x2: mean.x2 + 0.02, ..mean };
         let mut trial = Trial::new(CaptureTime::default(), gap(5.0));
-        let verdict =
-            (0..MOST).find_map(|_| trial.hear(&shifted(0.02), [true; 4], &[mean, moved], &spread, false));
+        let verdict = (0..MOST)
+            .find_map(|n| trial.hear(look(n), (&shifted(0.02), [true; 4]), &[mean, moved], &spread, false));
         assert_eq!(verdict, Some(Verdict::Same));
     }
 
@@ -483,7 +508,7 @@ mod tests {
         let moment = Gap { lasted_s: 10.0, shows: 2.0, ..gap(5.0) };
         let verdict = |seen: BBox| {
             let mut trial = Trial::new(CaptureTime::default(), moment);
-            (0..MOST).find_map(|_| trial.hear(&seen, [true; 4], &[mean; 2], &spread, false))
+            (0..MOST).find_map(|n| trial.hear(look(n), (&seen, [true; 4]), &[mean; 2], &spread, false))
         };
         let aside = shifted(0.012);
         assert_eq!(verdict(aside), Some(Verdict::Same));

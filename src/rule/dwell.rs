@@ -3,19 +3,22 @@
 //! # Invariants
 //! - Objects are matched to slots by position and class group, before and regardless of track numbers.
 //! - A place that is hidden, or lies behind something that is hidden or missed itself, is not judged.
-//! - What is found inside of something else, and ends at the same line on the ground, is a part of it and no object.
-//! - What is found behind something that hides it was not seen, unless a case of it is open.
 //! - When all places are lost at one moment, it is the view that has changed: nothing is judged until some seconds later.
 //! - When all that stands is seen aside by the same way, it is the view that has shifted, and every place with it.
 //! - What was missed just before the view turned out to be unusable was not seen empty, and a shift just before it turned
 //!   out to have moved was no nudge.
+//! - What was found only since the first place was lost, just before the view turned out to have moved, is elsewhere; a
+//!   place that was new by then is where it was first found.
+//! - What has all but come to a stand has a place, so that it is known if nothing can be seen of it from then on.
 //! - One slot has at most one open case; a case clears only when its slot was seen empty for the clear time, or
 //!   when another object was found in a place that was seen empty.
 //! - After a clear the slot is gone, so the next object in that place is a new case.
 
 use serde::{Deserialize, Serialize};
 
-use super::scene::{Hiding, Scene, Terms, WEAK, happening};
+use super::candidates::Candidates;
+use super::landmarks;
+use super::scene::{Hiding, Scene, Terms, happening};
 use crate::case::occupancy::{Hit, KNOWN_LATE_S};
 use crate::case::{Case, Change, Happening, Identity, Sign, Slot, aside, common, same_foot};
 use crate::clock::CaptureTime;
@@ -23,20 +26,14 @@ use crate::detect::{BBox, Detection};
 use crate::look::View;
 use crate::track::Assignment;
 
-/// IoU from which a detection may be the object of a slot …
-const SAME_PLACE: f32 = 0.35;
-/// … and from which it is, though its track seems to move: at few looks a second a track goes over from one of two
-/// neighbours to the other and back, and what moves is not seen so exactly in a place.
-const IN_PLACE: f32 = 0.65;
+/// IoU from which a detection may be the object of a slot.
+pub(super) const SAME_PLACE: f32 = 0.35;
 /// A half-hidden object: the share of its box that must lie in the slot's anchor …
 const INSIDE: f32 = 0.7;
 /// … and the least share of the anchor that it must fill.
 const PART: f32 = 0.2;
 /// An object that shows whole where only a part of it was known: the share of the anchor in its box.
 const KNOWN_PART: f32 = 0.85;
-/// What is found inside of something else is a part of it if it is no larger than this share of it; what is larger is the
-/// same thing found twice, and either box will do.
-const LARGEST_PART: f32 = 0.75;
 /// IoU with the anchor from which a view shows the whole object.
 const WHOLE: f32 = 0.75;
 /// A place without a case that nothing was found in for this long, hidden or not, may have changed hands: what
@@ -53,14 +50,15 @@ const GAP_S: f64 = 3.0;
 const AGAIN: f32 = 0.5;
 /// A place without a case is forgotten after this much empty time, in seconds, if its clear time is longer.
 const FORGET_S: f64 = 10.0;
-/// How many things must be lost at one moment for the view to have changed …
-const LANDMARKS: usize = 2;
-/// … which have been there for so long, in seconds: others come and go …
-const LANDMARK_S: f64 = 10.0;
-/// … within so many seconds, as some are missed just before …
-const MOMENT_S: f64 = 0.5;
-/// … and for how long that may explain it, in seconds: a camera that was turned says so within about five.
-const JOLT_S: f64 = 6.0;
+/// … or after so many usual steps between looks: with one of four looks missing it, one object in a million is missed so
+/// often, and one in a thousand for half of that.
+const FORGET_LOOKS: f64 = 10.0;
+/// … or after so many seconds if what stood in it was seen to drive away: what is found there then is something else.
+const DEPARTED_S: f64 = 3.0;
+/// What the tracker calls still was seen in its place so often at least.
+const SETTLED_HITS: u32 = 3;
+/// What was seen less often than this, just before the view was lost, may have been seen by a camera already turned away.
+const FEW_HITS: u32 = 3;
 /// Most slots of one rule; a zone with more places than that is drawn wrong.
 const MOST_SLOTS: usize = 64;
 
@@ -80,9 +78,8 @@ pub(crate) struct Dwell {
 #[derive(Clone, Debug, Default)]
 struct Scratch {
     assignment: Assignment,
-    /// Detections that could stand in a slot, by number.
-    standing: Vec<usize>,
-    /// Whether each of them has found its slot.
+    candidates: Candidates,
+    /// Whether each of those that stand has found its slot.
     placed: Vec<bool>,
     /// Whether each slot was found occupied on this look.
     found: Vec<bool>,
@@ -103,7 +100,7 @@ impl Dwell {
         self.take_new(scene, terms);
         self.merge(scene.at);
         self.open(scene.at, terms, out);
-        self.clear(scene.at, terms, out);
+        self.clear(scene, terms, out);
     }
 
     /// Whether no place waits for the next look.
@@ -114,6 +111,15 @@ impl Dwell {
     /// A look at `at` on which nothing could be judged, with such a `view`.
     pub(crate) fn blind(&mut self, at: CaptureTime, view: View) {
         let moved = view == View::Moved;
+        let late = at.plus_seconds(-KNOWN_LATE_S);
+        // What has been found only since then is elsewhere. If that time is not known, few sightings are not believed.
+        let turned = landmarks::first_lost(&self.slots, at).filter(|_| moved);
+        self.slots.retain(|slot| {
+            let fleeting = slot.occupancy.hits < FEW_HITS && slot.occupancy.last_seen >= late;
+            let stays = turned.map_or(!fleeting, |turned| slot.born.0 <= turned);
+            slot.case.is_some() || slot.occupancy.is_blind() || stays
+        });
+        self.slots.iter_mut().filter(|_| moved).for_each(|slot| slot.unlearn(late));
         self.slots.iter_mut().for_each(|slot| slot.occupancy.forgive(at, moved));
         // It was no nudge: the camera was being turned away, and will be turned back.
         let turned = self.shifted.filter(|&(when, _)| moved && at.seconds_since(when) <= KNOWN_LATE_S);
@@ -126,22 +132,9 @@ impl Dwell {
     /// Matches whole objects to slots. Where another object turns out to have taken the place of one with a
     /// case, that case clears.
     fn place_standing(&mut self, scene: &Scene<'_>, terms: &Terms, out: &mut Vec<Happening>) {
-        let Scratch { assignment, standing, placed, found, views, signs } = &mut self.scratch;
-        standing.clear();
-        standing.extend(scene.detections.iter().enumerate().filter_map(|(index, detection)| {
-            let stands = terms.is_about(detection.label)
-                && detection.score >= WEAK * terms.score
-                && detection.bbox.is_sound()
-                && !is_part_of_another(scene, index)
-                && (!scene.is_moving(index)
-                    || self.slots.iter().any(|slot| slot.anchor.iou(&detection.bbox) >= IN_PLACE))
-                && (!scene.is_seen_through(index)
-                    || self
-                        .slots
-                        .iter()
-                        .any(|slot| slot.case.is_some() && slot.anchor.iou(&detection.bbox) >= SAME_PLACE));
-            stands.then_some(index)
-        }));
+        let Scratch { assignment, candidates, placed, found, views, signs } = &mut self.scratch;
+        candidates.find(scene, terms, &self.slots);
+        let standing = &candidates.standing;
         placed.clear();
         placed.resize(standing.len(), false);
         found.clear();
@@ -149,8 +142,12 @@ impl Dwell {
         assignment.start(self.slots.len(), standing.len());
         for (row, slot) in self.slots.iter().enumerate() {
             for (column, &index) in standing.iter().enumerate() {
-                let overlap = slot.anchor.iou(&scene.detections[index].bbox);
-                if scene.groups[index] == slot.group && overlap >= SAME_PLACE {
+                let seen = &scene.detections[index].bbox;
+                if scene.groups[index] != slot.group || !slot.anchor.meets(seen) {
+                    continue;
+                }
+                let overlap = slot.anchor.iou(seen);
+                if overlap >= SAME_PLACE {
                     assignment.set(row, column, overlap);
                 }
             }
@@ -202,7 +199,7 @@ impl Dwell {
     /// Matches what shows of half-hidden objects to slots that nothing was matched to. Where nothing is seen to
     /// stand in front it must end at the same line on the ground, and says less.
     fn place_half_hidden(&mut self, scene: &Scene<'_>, terms: &Terms) {
-        let Scratch { standing, placed, found, .. } = &mut self.scratch;
+        let Scratch { candidates: Candidates { standing, .. }, placed, found, .. } = &mut self.scratch;
         for (row, slot) in self.slots.iter_mut().enumerate() {
             if found[row] {
                 continue;
@@ -232,7 +229,7 @@ impl Dwell {
 
     /// Matches objects that now show whole to slots that knew only a part of them.
     fn place_uncovered(&mut self, scene: &Scene<'_>, terms: &Terms) {
-        let Scratch { standing, placed, found, .. } = &mut self.scratch;
+        let Scratch { candidates: Candidates { standing, .. }, placed, found, .. } = &mut self.scratch;
         for (row, slot) in self.slots.iter_mut().enumerate() {
             if found[row] {
                 continue;
@@ -258,13 +255,16 @@ impl Dwell {
 
     /// Notes for each slot that was not found if something is seen on its way out of it or into it.
     fn watch_manoeuvres(&mut self, scene: &Scene<'_>) {
-        let Scratch { standing, placed, found, .. } = &self.scratch;
+        let Scratch { candidates: Candidates { standing, .. }, placed, found, .. } = &self.scratch;
         // What stands in a place of its own goes nowhere, though at a look a minute nothing is known to be still.
         let has_place =
             |index| standing.iter().position(|&known| known == index).is_some_and(|at| placed[at]);
         for (slot, &found) in self.slots.iter_mut().zip(found) {
             if found {
                 continue;
+            }
+            if scene.leaves(slot.track(), &slot.anchor) {
+                slot.depart();
             }
             for (index, detection) in scene.detections.iter().enumerate() {
                 let leaves_or_comes = scene.groups[index] == slot.group
@@ -279,38 +279,12 @@ impl Dwell {
         }
     }
 
-    /// Whether all that was in its place until a moment ago is out of it in plain view: two cars do not leave at once, so
-    /// the camera was turned or nudged, and has yet to say so.
-    fn is_jolted(&self, scene: &Scene<'_>) -> bool {
-        let mut landmarks = 0;
-        let mut lost: Option<(CaptureTime, CaptureTime)> = None;
-        for (slot, &found) in self.slots.iter().zip(&self.scratch.found) {
-            let Slot { occupancy, .. } = slot;
-            if occupancy.dwell_s() < LANDMARK_S {
-                continue;
-            }
-            if found {
-                return false;
-            }
-            if scene.hides(&slot.anchor, slot.group, slot.last_whole) {
-                continue;
-            }
-            if scene.at.seconds_since(occupancy.last_seen) > JOLT_S {
-                return false;
-            }
-            landmarks += 1;
-            let (first, last) = lost.unwrap_or((occupancy.last_seen, occupancy.last_seen));
-            lost = Some((first.min(occupancy.last_seen), last.max(occupancy.last_seen)));
-        }
-        landmarks >= LANDMARKS && lost.is_some_and(|(first, last)| last.seconds_since(first) <= MOMENT_S)
-    }
-
     /// Counts the look against every slot that could be seen and was not found.
     fn judge_missed(&mut self, scene: &Scene<'_>, terms: &Terms) {
         // A rule that allows for absences knows of nights on which none of its objects are found: only a look on which
         // one was tells that another has gone.
         let finds = |detection: &Detection| terms.is_about(detection.label) && detection.score >= terms.score;
-        let jolted = self.is_jolted(scene);
+        let jolted = landmarks::are_all_lost(scene, &self.slots, &self.scratch.found);
         let proven = terms.absence_s.is_none() || scene.detections.iter().any(finds);
         for (slot, &found) in self.slots.iter_mut().zip(&self.scratch.found) {
             if found {
@@ -330,18 +304,22 @@ impl Dwell {
 
     /// Makes a slot for each object in the zone that has none.
     fn take_new(&mut self, scene: &Scene<'_>, terms: &Terms) {
-        let Scratch { standing, placed, found, .. } = &self.scratch;
-        for (column, &index) in standing.iter().enumerate() {
+        let Scratch { candidates: Candidates { standing, stopping }, placed, found, .. } = &self.scratch;
+        let free = standing.iter().zip(placed).filter(|&(_, &placed)| !placed).map(|(&index, _)| index);
+        for (index, stands) in
+            free.map(|index| (index, true)).chain(stopping.iter().map(|&index| (index, false)))
+        {
             let detection = scene.detections[index];
+            let seen = &detection.bbox;
+            // What only stops may still come to stand where something else is known to.
             let known = |slot: &Slot, found: bool| {
-                found
-                    && slot.group == scene.groups[index]
-                    && (slot.anchor.iou(&detection.bbox) >= AGAIN
-                        || detection.bbox.covered_by(&slot.anchor) >= INSIDE)
+                slot.group == scene.groups[index]
+                    && ((found
+                        && (slot.anchor.iou(seen) >= AGAIN || seen.covered_by(&slot.anchor) >= INSIDE))
+                        || (!stands && slot.anchor.meets(seen)))
             };
-            if placed[column]
-                || detection.score < terms.score
-                || !terms.holds(&detection.bbox)
+            if detection.score < terms.score
+                || !terms.holds(seen)
                 || self.slots.iter().zip(found).any(|(slot, &found)| known(slot, found))
             {
                 continue;
@@ -351,8 +329,15 @@ impl Dwell {
             }
             // All at once, so that a look on which nothing happens asks for no memory.
             self.slots.reserve_exact(MOST_SLOTS.saturating_sub(self.slots.len()));
-            let since = scene.resting_since(index);
-            self.slots.push(Slot::new(self.next_serial, detection, scene.groups[index], scene.at, since));
+            let since = if stands { scene.resting_since(index) } else { scene.at };
+            let mut slot = Slot::new(self.next_serial, detection, scene.groups[index], scene.at, since);
+            if scene.was_moving(index) {
+                slot.occupancy.note_coming();
+            }
+            if scene.is_still(index) {
+                slot.occupancy.count_earlier(SETTLED_HITS - 1);
+            }
+            self.slots.push(slot);
             self.next_serial += 1;
         }
     }
@@ -425,17 +410,19 @@ impl Dwell {
         }
     }
 
-    fn clear(&mut self, at: CaptureTime, terms: &Terms, out: &mut Vec<Happening>) {
+    fn clear(&mut self, scene: &Scene<'_>, terms: &Terms, out: &mut Vec<Happening>) {
+        let forget_s = terms.clear_s.min(FORGET_S).max(FORGET_LOOKS * scene.usual_step_s);
         self.slots.retain(|slot| match &slot.case {
             Some(case) => {
                 let empty = slot.occupancy.is_empty(terms.clear_s);
                 if empty {
-                    out.push(happening(Change::Cleared, at, case));
+                    out.push(happening(Change::Cleared, scene.at, case));
                 }
                 !empty
             }
             None => {
-                let forget_s = terms.absence_s.unwrap_or(terms.clear_s.min(FORGET_S));
+                let forget_s = if slot.has_departed() { DEPARTED_S.min(forget_s) } else { forget_s };
+                let forget_s = terms.absence_s.unwrap_or(forget_s);
                 !slot.occupancy.was_fleeting() && !slot.occupancy.is_empty(forget_s)
             }
         });
@@ -443,23 +430,8 @@ impl Dwell {
 }
 
 /// Whether `part` is what shows of an object that stands in `whole`.
-fn is_part(part: &BBox, whole: &BBox) -> bool {
+pub(super) fn is_part(part: &BBox, whole: &BBox) -> bool {
     part.covered_by(whole) >= KNOWN_PART && same_foot(part, whole)
-}
-
-/// Whether detection number `index` is of a part of what another one shows all of: detectors take the front of a car for
-/// one now and then. What stands in front of something ends further down, and what is behind it shows beside it.
-fn is_part_of_another(scene: &Scene<'_>, index: usize) -> bool {
-    let (part, group) = (&scene.detections[index].bbox, scene.groups[index]);
-    scene.detections.iter().zip(scene.groups).any(|(Detection { bbox: whole, .. }, &of)| {
-        of == group
-            && whole.x1 < part.x2
-            && part.x1 < whole.x2
-            && whole.y1 < part.y2
-            && part.y1 < whole.y2
-            && is_part(part, whole)
-            && part.area() < LARGEST_PART * whole.area()
-    })
 }
 
 /// Whether `seen` is where an object of the size of `anchor` is shortly before it gets there or after it has left:
@@ -490,9 +462,7 @@ fn sight(slot: &mut Slot, scene: &Scene<'_>, terms: &Terms, index: usize, surely
     let (at, Detection { score, bbox, .. }) = (scene.at, scene.detections[index]);
     slot.found = bbox;
     let unseen_s = at.seconds_since(slot.occupancy.last_seen);
-    // What was seen for a moment before the view was lost may have been seen by a camera already turned away.
-    let fleeting = slot.occupancy.lost_view() && slot.occupancy.hits < 3;
-    if slot.case.is_none() && (fleeting || unseen_s > terms.longest_blind_s()) {
+    if slot.case.is_none() && unseen_s > terms.longest_blind_s() {
         slot.occupancy.restart(at);
         return;
     }

@@ -2,10 +2,12 @@
 //!
 //! A rule is a function of its state and a look. It asks no clock and keeps no picture.
 
+mod candidates;
 mod cluster;
 mod company;
 mod count;
 mod dwell;
+mod landmarks;
 mod loitering;
 mod meeting;
 mod pace;

@@ -15,6 +15,8 @@ const HIDDEN: f32 = 0.25;
 const HIDDEN_BY_NEIGHBOUR: f32 = 0.6;
 /// The same for something that already stood there while a part of the object was found.
 const HIDDEN_IN_PART: f32 = 0.45;
+/// What covers at least this share more of a place that its neighbours leave free in part may leave too little of it.
+const ADDS: f32 = 0.1;
 /// The share of what was found that something in front covers, from which it was found through that: no detector sees
 /// through a bus, so either the bus hides nothing or there was nothing to find.
 const SEEN_THROUGH: f32 = 0.7;
@@ -26,6 +28,9 @@ const IN_FRONT: f32 = 0.15;
 /// Longest time for which an object may have been in its place before the tracker says that it is still, in
 /// seconds.
 const SETTLING_S: f64 = 3.0;
+/// What goes slower than this, in box sizes a second, has all but stopped: a walking pace past a car is 0.3. In the noise of
+/// a detector it takes a car that stops about 0.8 s to get below this.
+const STOPPING: f32 = 0.15;
 /// Something that is not known to stand still and was missed for longer than this, in seconds, and on more than one
 /// look has passed on. It may still be cutting edges off.
 const PASSED_S: f64 = 1.0;
@@ -90,9 +95,7 @@ impl Scene<'_> {
             // Most lie elsewhere, and this is asked of each detection on each look: the cheap questions come first.
             let cover = track.cover(self.at);
             cover.y2 > seen.y2
-                && cover.y1 < seen.y2
-                && cover.x1 < seen.x2
-                && seen.x1 < cover.x2
+                && cover.meets(seen)
                 && (track.last_seen == self.at || track.motion == Motion::Still)
                 && seen.covered_by(&cover) >= SEEN_THROUGH
                 && !self.is_fixture(track)
@@ -103,6 +106,16 @@ impl Scene<'_> {
     /// Whether detection number `index` belongs to something that is known to stand still.
     pub(crate) fn is_still(&self, index: usize) -> bool {
         self.tracker.track_of(index).is_some_and(|track| track.motion == Motion::Still)
+    }
+
+    /// Whether detection number `index` belongs to something that was on the move and has all but stopped.
+    pub(crate) fn is_stopping(&self, index: usize) -> bool {
+        self.is_moving(index) && self.tracker.track_of(index).is_some_and(|track| track.speed() < STOPPING)
+    }
+
+    /// Whether the object of detection number `index` was seen to come to where it is.
+    pub(crate) fn was_moving(&self, index: usize) -> bool {
+        self.tracker.track_of(index).is_some_and(Track::was_moving)
     }
 
     /// Since when the object of detection number `index` has been where it is. Goes back no further than what
@@ -119,6 +132,16 @@ impl Scene<'_> {
         (track.last_seen < self.at).then(|| track.bbox())
     }
 
+    /// Whether the track called `number` is seen to move on this look, out of `place`.
+    pub(crate) fn leaves(&self, number: Option<u64>, place: &BBox) -> bool {
+        let track = self.tracker.tracks().iter().find(|track| Some(track.number) == number);
+        track.is_some_and(|track| {
+            track.motion == Motion::Moving
+                && track.last_seen == self.at
+                && !place.meets(&track.cover(self.at))
+        })
+    }
+
     /// Whether the place `anchor` of class group `group`, whose object was last seen whole at `last_whole`, is
     /// hidden on this look by something nearer to the camera. Tracks that were missed on this look hide too: without that, a
     /// bus that the detector loses for one look would make everything behind it look gone.
@@ -130,7 +153,7 @@ impl Scene<'_> {
     pub(crate) fn hiding(&self, slot: &Slot) -> Hiding {
         let Slot { anchor, occupancy, .. } = slot;
         let mut hiding = Hiding::None;
-        let mut hidden = 0.0;
+        let (mut hidden, mut newly) = (0.0, 0.0);
         for (track, cover) in self.in_front(anchor, slot.group) {
             let covered = anchor.covered_by(&cover);
             // What was never found but through something is not hidden by that.
@@ -141,8 +164,11 @@ impl Scene<'_> {
                 continue;
             }
             // What was found beside its neighbour, if only in part, is not hidden by it.
-            if covered >= HIDDEN && !was_beside(track, occupancy.last_seen) {
-                return Hiding::All;
+            if !was_beside(track, occupancy.last_seen) {
+                if covered >= HIDDEN {
+                    return Hiding::All;
+                }
+                newly += covered;
             }
             let least = if was_beside(track, slot.last_whole) { HIDDEN_BY_NEIGHBOUR } else { HIDDEN };
             if covered >= least {
@@ -151,7 +177,8 @@ impl Scene<'_> {
             // Two that cover a part each leave less than one does.
             hidden += covered;
         }
-        if hiding == Hiding::Part && hidden >= HIDDEN_IN_PART { Hiding::All } else { hiding }
+        let by_both = newly >= ADDS && hidden >= HIDDEN_BY_NEIGHBOUR;
+        if by_both || (hiding == Hiding::Part && hidden >= HIDDEN_IN_PART) { Hiding::All } else { hiding }
     }
 
     /// The same, hidden by something of another class group. In a crowd whoever stands where another was is as likely
@@ -230,15 +257,15 @@ impl Scene<'_> {
         track.motion == Motion::Still && self.at.seconds_since(track.resting_since) >= FIXTURE_S
     }
 
-    /// Tracks that stand or pass nearer to the camera than the place `anchor`, with where they are. Not the
+    /// Tracks that stand or pass in front of the place `anchor`, nearer to the camera, with where they are. Not the
     /// place's own object.
     fn in_front(&self, anchor: &BBox, group: u16) -> impl Iterator<Item = (&Track, BBox)> {
         let anchor = *anchor;
         self.tracker.tracks().iter().filter_map(move |track| {
             let cover = track.cover(self.at);
-            let own = is_own(track, &cover, &anchor, group);
-            let nearer = cover.y2 >= anchor.y2 - IN_FRONT * anchor.height();
-            (!own && nearer).then_some((track, cover))
+            // Most lie elsewhere, and this is asked of each place on each look: the cheap questions come first.
+            let in_front = cover.meets(&anchor) && cover.y2 >= anchor.y2 - IN_FRONT * anchor.height();
+            (in_front && !is_own(track, &cover, &anchor, group)).then_some((track, cover))
         })
     }
 }
