@@ -248,19 +248,20 @@ fn i1_a_camera_that_is_turned_away_and_knows_it_late_doubles_no_case() {
 
 #[test]
 fn i2_what_was_seen_to_come_is_no_ghost_and_needs_less_time_in_view() {
-    for (comes, waits_s) in [(true, 10.0), (false, 20.0)] {
+    for (comes, in_view_s) in [(true, 10.0), (false, 20.0)] {
         let mut watch = Watch::new();
         if comes {
             watch.see_come(0.45, &[]);
         }
-        // The dwell of a minute is over when the camera is turned back.
+        // The dwell of a minute is over when the camera is turned back. What was in view before counts.
         watch.see(5.0, &[car(0.45)]).show(60.0, View::Moved, &[]);
         let back = watch.seconds;
         watch.see(30.0, &[car(0.45)]);
         let story = watch.story();
+        let waits_s = story[0].1 - back;
         assert!(
-            story.len() == 1 && (story[0].1 - back - waits_s).abs() < 0.5,
-            "{comes}: back {back}, {story:?}"
+            story.len() == 1 && (waits_s + 5.0 - in_view_s).abs() < 1.5,
+            "{comes}: {waits_s} s, {story:?}"
         );
     }
 }
@@ -277,8 +278,9 @@ fn i2_a_car_that_has_just_come_when_the_camera_is_turned_away_keeps_its_dwell() 
     let back = watch.seconds;
     watch.see(30.0, &all);
     assert_eq!(watch.changes(), [Change::Opened; 3]);
+    // The minute is over: it must only have been in view for ten seconds.
     let late = watch.story()[2].1 - back;
-    assert!((9.0..12.0).contains(&late), "{late}");
+    assert!(late < 10.0, "{late}");
 }
 
 #[test]

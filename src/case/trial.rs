@@ -460,12 +460,12 @@ mod tests {
             let mut trial = Trial::new(CaptureTime::default(), gap(5.0));
             (0..2 * MOST).find_map(|n| {
                 let at = CaptureTime::default().plus_seconds(step_s * n as f64);
-                let by = if n < 6 { 0.012 } else { 0.0 };
-                trial.hear(at, (&shifted(by), [true; 4]), &[mean; 2], &spread, false)
+                let seen = BBox { x2: CAR.x2 + if n < 5 { 0.02 } else { 0.0 }, ..CAR };
+                trial.hear(at, (&seen, [true; 4]), &[mean; 2], &spread, false)
             })
         };
         assert_eq!(verdict(0.2), Some(Verdict::Same));
-        // Six that took ten seconds are all there is to go by.
+        // Five that took eight seconds are all there is to go by.
         assert_eq!(verdict(2.0), Some(Verdict::Other));
     }
 
