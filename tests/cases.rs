@@ -92,6 +92,14 @@ impl Watch {
         self
     }
 
+    /// Shows a car that drives away from `x` to the right in four seconds.
+    fn see_leave(&mut self, x: f32) -> &mut Self {
+        for look in 0..20 {
+            self.see(0.2, &[car(x + (0.88 - x) * look as f32 / 20.0)]);
+        }
+        self
+    }
+
     fn see(&mut self, seconds: f64, things: &[(&str, BBox)]) -> &mut Self {
         self.show(seconds, View::Clear, things)
     }
@@ -281,6 +289,34 @@ fn i2_a_car_that_has_just_come_when_the_camera_is_turned_away_keeps_its_dwell() 
     // The minute is over: it must only have been in view for ten seconds.
     let late = watch.story()[2].1 - back;
     assert!(late < 10.0, "{late}");
+}
+
+#[test]
+fn i1_what_was_seen_to_drive_away_leaves_its_dwell_to_nobody() {
+    let mut watch = Watch::new();
+    // Another car comes to the very same place while a bus hides it.
+    watch.see(30.0, &[car(0.3)]).see_leave(0.3).see(3.0, &[]).see(60.0, &[BUS]);
+    let shown = watch.seconds;
+    watch.see(58.0, &[car(0.3)]);
+    assert_eq!(watch.changes(), [], "{:?}", watch.story());
+    watch.see(5.0, &[car(0.3)]);
+    let dwell = watch.story()[0].1 - shown;
+    assert!((58.0..62.0).contains(&dwell), "{dwell}");
+}
+
+#[test]
+fn i3_what_two_things_leave_too_little_of_to_be_found_was_not_seen_empty() {
+    let (name, whole) = car(0.3);
+    // A truck parks in front of nearly half of it, for so long that it is part of the view.
+    let truck = ("truck", BBox { x1: 0.366, y1: 0.4, x2: 0.5, y2: 0.6 });
+    let beside = (name, BBox { x2: truck.1.x1, ..whole });
+    // A bus leaves a third of it free, in the middle.
+    let bus = ("bus", BBox { x1: 0.1, y1: 0.35, x2: 0.326, y2: 0.75 });
+    let mut watch = Watch::new();
+    watch.see(65.0, &[(name, whole)]).see(400.0, &[truck, beside]).see(30.0, &[bus, truck]);
+    watch.see(30.0, &[truck, beside]);
+    let of_car: Vec<_> = watch.happenings.iter().filter(|h| h.case.objects[0].bbox.x1 < 0.35).collect();
+    assert!(of_car.len() == 1 && of_car[0].change == Change::Opened, "{:?}", watch.story());
 }
 
 #[test]
