@@ -350,6 +350,7 @@ impl Dwell {
             let newer = &self.slots[index];
             let same = self.slots[..index].iter().position(|older| {
                 older.group == newer.group
+                    && older.anchor.meets(&newer.anchor)
                     && (older.case.is_none() || newer.case.is_none())
                     && (is_part(&newer.anchor, &older.anchor)
                         || older.anchor.iou(&newer.anchor) >= AGAIN

@@ -11,10 +11,13 @@ pub struct Assignment {
     gain: Vec<f32>,
     rows: usize,
     columns: usize,
-    // Rows and columns that are not paired yet, and for each of all how many it could be paired with.
+    // How many others each row and each column could be paired with, and the last such column of each row.
+    row_choices: Vec<usize>,
+    column_choices: Vec<usize>,
+    last_choice: Vec<usize>,
+    // Rows and columns that have a choice.
     open_rows: Vec<usize>,
     open_columns: Vec<usize>,
-    choices: Vec<usize>,
     // Potentials and the augmenting path of the Hungarian method; index 0 is the method's dummy.
     row_potential: Vec<f32>,
     column_potential: Vec<f32>,
@@ -30,11 +33,20 @@ impl Assignment {
     pub fn start(&mut self, rows: usize, columns: usize) {
         (self.rows, self.columns) = (rows, columns);
         refill(&mut self.gain, rows * columns, 0.0, ROOM * ROOM);
+        refill(&mut self.row_choices, rows, 0, ROOM);
+        refill(&mut self.column_choices, columns, 0, ROOM);
+        refill(&mut self.last_choice, rows, 0, ROOM);
     }
 
-    /// Lets `row` and `column` pair up with `gain`. Only a positive, finite gain makes a pair.
+    /// Lets `row` and `column` pair up with `gain`, once for each two. Only a positive, finite gain makes a pair.
     pub fn set(&mut self, row: usize, column: usize, gain: f32) {
-        self.gain[row * self.columns + column] = if gain.is_finite() { gain.max(0.0) } else { 0.0 };
+        let gain = if gain.is_finite() { gain.max(0.0) } else { 0.0 };
+        self.gain[row * self.columns + column] = gain;
+        if gain > 0.0 {
+            self.row_choices[row] += 1;
+            self.column_choices[column] += 1;
+            self.last_choice[row] = column;
+        }
     }
 
     /// The pairs `(row, column)` with a positive gain that together gain most, in row order.
@@ -74,33 +86,21 @@ impl Assignment {
     /// Pairs rows and columns that can be paired with each other only, as most on a street can, and lists what is left
     /// and can be paired at all.
     fn pair_without_choice(&mut self) {
-        let (rows, columns) = (self.rows, self.columns);
-        refill(&mut self.choices, rows + columns, 0, 2 * ROOM);
-        for row in 0..rows {
-            for column in 0..columns {
-                let possible = usize::from(self.gain[row * columns + column] > 0.0);
-                self.choices[row] += possible;
-                self.choices[rows + column] += possible;
-            }
-        }
         self.open_rows.clear();
         self.open_columns.clear();
         self.open_rows.reserve(ROOM);
         self.open_columns.reserve(ROOM);
-        for row in 0..rows {
-            let gains = &self.gain[row * columns..(row + 1) * columns];
-            let only = (self.choices[row] == 1).then(|| gains.iter().position(|&gain| gain > 0.0)).flatten();
-            match only.filter(|&column| self.choices[rows + column] == 1) {
-                Some(column) => {
-                    self.pairs.push((row, column));
-                    self.choices[rows + column] = 0;
-                }
-                None if self.choices[row] > 0 => self.open_rows.push(row),
-                None => {}
+        for row in 0..self.rows {
+            let column = self.last_choice[row];
+            if self.row_choices[row] == 1 && self.column_choices[column] == 1 {
+                self.pairs.push((row, column));
+                self.column_choices[column] = 0;
+            } else if self.row_choices[row] > 0 {
+                self.open_rows.push(row);
             }
         }
-        let choices = &self.choices[rows..];
-        self.open_columns.extend((0..columns).filter(|&column| choices[column] > 0));
+        let choices = &self.column_choices;
+        self.open_columns.extend((0..self.columns).filter(|&column| choices[column] > 0));
     }
 
     /// Row and column number of what the method calls `row` and `column`, from 1.
