@@ -410,6 +410,21 @@ mod tests {
     }
 
     #[test]
+    fn as_night_falls_the_rate_is_learnt_within_a_minute_at_a_look_each_two_seconds() {
+        let mut place = Occupancy::new(at(0.0), at(0.0));
+        (1..60).for_each(|look| place.hit(at(2.0 * f64::from(look)), Hit::Sure));
+        // For a minute it is found on every third look, and then on none for twenty seconds.
+        for look in 60..90 {
+            let when = at(2.0 * f64::from(look));
+            if look % 3 == 2 { place.hit(when, Hit::Sure) } else { place.miss(when, LONGEST_STEP_S) }
+        }
+        (90..100).for_each(|look| place.miss(at(2.0 * f64::from(look)), LONGEST_STEP_S));
+        assert!(!place.is_empty(10.0), "{}", place.log_odds());
+        (100..130).for_each(|look| place.miss(at(2.0 * f64::from(look)), LONGEST_STEP_S));
+        assert!(place.is_empty(10.0), "a minute more is enough");
+    }
+
+    #[test]
     fn a_gap_between_looks_adds_no_empty_time() {
         let mut place = parked(60);
         // Three looks, an hour apart: three misses, but nothing was seen of the place between them.

@@ -128,7 +128,7 @@ impl Count {
             return;
         };
         let missed = self.window.iter_mut().rev().take_while(|(when, _)| *when > *last);
-        missed.for_each(|(_, number)| *number += 1);
+        missed.for_each(|(_, found)| *found += 1);
         *last = at;
     }
 
