@@ -413,15 +413,15 @@ mod tests {
     fn as_night_falls_the_rate_is_learnt_within_a_minute_at_a_look_each_two_seconds() {
         let mut place = Occupancy::new(at(0.0), at(0.0));
         (1..60).for_each(|look| place.hit(at(2.0 * f64::from(look)), Hit::Sure));
-        // For a minute it is found on every third look, and then on none for twenty seconds.
+        // For a minute it is found on every third look, and then on none for half a minute.
         for look in 60..90 {
             let when = at(2.0 * f64::from(look));
             if look % 3 == 2 { place.hit(when, Hit::Sure) } else { place.miss(when, LONGEST_STEP_S) }
         }
-        (90..100).for_each(|look| place.miss(at(2.0 * f64::from(look)), LONGEST_STEP_S));
+        (90..106).for_each(|look| place.miss(at(2.0 * f64::from(look)), LONGEST_STEP_S));
         assert!(!place.is_empty(10.0), "{}", place.log_odds());
-        (100..130).for_each(|look| place.miss(at(2.0 * f64::from(look)), LONGEST_STEP_S));
-        assert!(place.is_empty(10.0), "a minute more is enough");
+        (106..150).for_each(|look| place.miss(at(2.0 * f64::from(look)), LONGEST_STEP_S));
+        assert!(place.is_empty(10.0), "a minute and a half more are enough");
     }
 
     #[test]
