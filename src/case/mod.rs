@@ -2,15 +2,17 @@
 //! it is told.
 
 pub mod catalog;
+mod drift;
 mod lifecycle;
 pub(crate) mod occupancy;
 mod shift;
 mod slot;
+mod spread;
 pub mod throttle;
 mod trial;
 
 pub use lifecycle::{Case, CaseId, Change, Happening, RuleIndex};
 pub(crate) use occupancy::LONGEST_STEP_S;
-pub(crate) use shift::{Sign, aside, common};
+pub(crate) use shift::{Sign, aside, common, others};
 pub(crate) use slot::{Identity, Slot, same_foot};
 pub use throttle::Throttle;

@@ -9,9 +9,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::lifecycle::Case;
-use super::occupancy::Occupancy;
-use super::shift::{self, Lately, Sign};
-use super::trial::{Gap, Spread, Trial, Verdict};
+use super::occupancy::{KNOWN_LATE_S, Occupancy};
+use super::shift::{self, Lately, Others, Sign};
+use super::spread::Spread;
+use super::trial::{Gap, Trial, Verdict};
 use crate::clock::CaptureTime;
 use crate::detect::{BBox, Detection};
 
@@ -74,6 +75,9 @@ pub(crate) struct Slot {
     #[serde(default)]
     lately: Lately,
     trial: Option<Trial>,
+    /// When it was last followed to where it was seen aside, and how far shortly before that, all in all.
+    #[serde(default)]
+    followed: Option<(CaptureTime, (f32, f32))>,
 }
 
 /// The scores of the sightings after the first one, which was chosen for being high.
@@ -130,6 +134,7 @@ impl Slot {
             spread: Spread::new(),
             lately: Lately::default(),
             trial: None,
+            followed: None,
         }
     }
 
@@ -150,6 +155,7 @@ impl Slot {
             } else {
                 at.seconds_since(self.occupancy.last_seen)
             },
+            unseen_s: at.seconds_since(self.occupancy.last_seen),
             emptiness,
             left: self.manoeuvre.is_some_and(|when| when >= self.occupancy.last_seen),
             came: self.departure.zip(self.manoeuvre).is_some_and(|(left, came)| {
@@ -221,19 +227,42 @@ impl Slot {
         if lost {
             self.lately = Lately::default();
         }
-        self.lately.hear(seen);
+        self.lately.hear(self.occupancy.last_seen, seen);
     }
 
-    /// What its latest boxes say of the view; `None` for what came only a moment ago.
-    pub(crate) fn sign(&self) -> Option<Sign> {
+    /// What its latest boxes say of the view; `None` for what came only a moment ago, or was last seen whole before
+    /// `recent`.
+    pub(crate) fn sign(&self, recent: CaptureTime) -> Option<Sign> {
         let (boxes, variance) = self.spread.known();
-        let settled = self.occupancy.dwell_s() >= SETTLED_S;
-        settled.then(|| self.lately.sign(&self.anchor, boxes, variance, self.trial.is_some()))?
+        let settled = self.occupancy.dwell_s() >= SETTLED_S && self.lately.last() >= recent;
+        let (drift, since) = (self.spread.drift(0.0), self.occupancy.first_seen);
+        settled
+            .then(|| self.lately.sign(&self.anchor, boxes, variance, drift, self.trial.is_some(), since))?
+    }
+
+    /// Since when it was not known if what stands here is what stood here before: when that was last seen.
+    pub(crate) fn suspected_since(&self) -> Option<CaptureTime> {
+        self.trial.as_ref().map(Trial::gap_began)
+    }
+
+    /// It is seen aside by `by`, though it was never out of sight.
+    pub(crate) fn follow(&mut self, by: (f32, f32)) {
+        let (at, (x, y)) = (self.occupancy.last_seen, self.followed_since(self.occupancy.last_seen));
+        self.followed = Some((at, (x + by.0, y + by.1)));
+        self.shift(by);
+        self.spread.unsettle();
+    }
+
+    /// How far it was followed so shortly before `at`.
+    fn followed_since(&self, at: CaptureTime) -> (f32, f32) {
+        let lately = self.followed.filter(|&(when, _)| at.seconds_since(when) <= KNOWN_LATE_S);
+        lately.map_or((0.0, 0.0), |(_, by)| by)
     }
 
     /// The view has shifted by `by`.
     pub(crate) fn shift(&mut self, by: (f32, f32)) {
         shift::follow(&mut self.anchor, &mut self.lately, by);
+        self.spread.shift();
     }
 
     /// Takes those edges of a view that are `shown` into the anchor, or into the trial of what stands here.
@@ -244,18 +273,19 @@ impl Slot {
         shown: [bool; 4],
         dwell_s: f64,
         aside: Option<(f32, f32)>,
+        others: Option<&Others>,
     ) -> Identity {
         let pressing = self.case.is_none() && self.occupancy.is_held(dwell_s);
         let Some(trial) = &mut self.trial else {
             if self.spread.is_astray(&self.anchor, seen, shown) {
                 self.manoeuvre = Some(self.occupancy.last_seen);
             }
-            self.spread.follow(&mut self.anchor, seen, shown);
+            self.spread.follow(self.occupancy.last_seen, &mut self.anchor, seen, shown);
             return Identity::Same;
         };
         let means = [self.anchor, shift::moved(&self.anchor, aside.unwrap_or_default())];
         let Some(verdict) =
-            trial.hear(self.occupancy.last_seen, (seen, shown), &means, &self.spread, pressing)
+            trial.hear(self.occupancy.last_seen, (seen, shown), &means, &self.spread, pressing, others)
         else {
             return Identity::Same;
         };
@@ -263,7 +293,7 @@ impl Slot {
             Verdict::Same => {
                 let settled = trial.settled(&self.anchor);
                 self.trial = None;
-                self.spread.follow(&mut self.anchor, &settled, [true; 4]);
+                self.spread.follow(self.occupancy.last_seen, &mut self.anchor, &settled, [true; 4]);
                 Identity::Same
             }
             Verdict::Other => {
@@ -290,12 +320,18 @@ impl Slot {
         self.trial = None;
     }
 
-    /// Looks since `lately` were of a camera that had been turned away: what has become of a place that was new by then is
-    /// forgotten.
-    pub(crate) fn unlearn(&mut self, lately: CaptureTime) {
+    /// Looks before `at` were of a camera that was already turned away: what has become of a place that was new by then is
+    /// forgotten, and so is where one was followed to.
+    pub(crate) fn unlearn(&mut self, at: CaptureTime) {
         let (born, bbox) = self.born;
-        if born >= lately && self.case.is_none() {
+        if at.seconds_since(born) <= KNOWN_LATE_S && self.case.is_none() {
             self.uncover(&bbox);
+            return;
+        }
+        let (dx, dy) = self.followed_since(at);
+        if (dx, dy) != (0.0, 0.0) {
+            self.shift((-dx, -dy));
+            self.followed = None;
         }
     }
 
@@ -370,5 +406,35 @@ mod tests {
         // Found here by the same track: it came to stay.
         slot.suspect(at(14.0), Some(2));
         assert_eq!(slot.manoeuvre, Some(at(12.0)));
+    }
+
+    #[test]
+    fn what_was_followed_before_the_camera_turned_out_to_be_turned_is_taken_back() {
+        let at = |seconds| CaptureTime::default().plus_seconds(seconds);
+        let seen = Detection { label: crate::detect::Label(0), score: 0.7, bbox: PART };
+        for (known_s, taken_back) in [(4.0, true), (20.0, false)] {
+            let mut slot = Slot::new(0, seen, 0, at(0.0), at(0.0));
+            slot.occupancy.hit(at(60.0), crate::case::occupancy::Hit::Sure);
+            slot.follow((0.01, 0.0));
+            slot.follow((0.02, 0.0));
+            assert!((slot.anchor.x1 - 0.49).abs() < 1e-6);
+            slot.unlearn(at(60.0 + known_s));
+            assert_eq!((slot.anchor.x1 - PART.x1).abs() < 1e-6, taken_back);
+        }
+    }
+
+    #[test]
+    fn what_was_last_seen_whole_a_while_ago_tells_nothing_of_the_view() {
+        let at = |seconds| CaptureTime::default().plus_seconds(seconds);
+        let seen = Detection { label: crate::detect::Label(0), score: 0.7, bbox: PART };
+        let mut slot = Slot::new(0, seen, 0, at(0.0), at(0.0));
+        for second in 1..20 {
+            slot.occupancy.hit(at(f64::from(second)), crate::case::occupancy::Hit::Sure);
+            slot.notice(&PART, false);
+        }
+        // A part is found on, beside something in front.
+        slot.occupancy.hit(at(30.0), crate::case::occupancy::Hit::Sure);
+        assert!(slot.sign(at(17.0)).is_some());
+        assert!(slot.sign(at(27.0)).is_none());
     }
 }

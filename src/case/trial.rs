@@ -4,10 +4,14 @@
 //! # Invariants
 //! - The verdict weighs three things as natural log-odds: how long places take to change hands, how clearly the
 //!   place was seen empty, and how far the boxes now lie from those before. None of them decides alone.
+//! - Where others stand still the view does; only there a small step aside is of another object.
 //! - Boxes that show only a part of the object are kept out of the trial, and three that slip in do not decide.
 
 use serde::{Deserialize, Serialize};
 
+use super::drift;
+use super::shift::Others;
+use super::spread::{Spread, or_nudged};
 use crate::clock::CaptureTime;
 use crate::detect::BBox;
 
@@ -24,9 +28,6 @@ const FEWEST_PRESSING: usize = 2;
 /// One in so many boxes, and at least one, is left out at either end before the mean is taken: it was cut short, or
 /// taken on the way in.
 const TRIMMED: usize = 5;
-/// How much larger the variance of such a mean is than that of the mean of all, for normal noise (simulated with
-/// 100,000 draws each: 1.14 for 5 boxes, 1.23 for 7, 1.13 for 10, 1.15 for 15).
-const TRIMMED_LOSS: f32 = 1.15;
 /// An edge that showed less often than this does not count.
 const FEWEST_SHOWN: usize = 3;
 /// Log-odds at which a trial ends before that: 1 to 150 …
@@ -56,157 +57,14 @@ const SECOND: f32 = 2.0;
 /// What it says against another object if nothing was seen to leave or to come although the place was watched closely:
 /// the same, since a car takes seconds for it.
 const UNSEEN_MANOEUVRE: f32 = 3.0;
-/// A box so many deviations off, and by more than a jolt of the camera …
-const ASTRAY: f32 = 4.0;
-/// … in box sizes, is of an object on its way out or in.
-const LEAST_ASTRAY: f32 = 0.1;
-/// How far each edge of another object lies from where that of the last one was, as a deviation in box sizes. Cars
-/// are 4.5 m long give or take 0.4 m and are parked to within half a metre: 0.12 along the kerb. Heights differ by
-/// a tenth.
-const OTHER_SPREAD: f32 = 0.10;
-/// How far the mean box of one object shifts by itself, with light, shade and focus, as a deviation in box sizes.
-const DRIFT: f32 = 0.015;
-/// The same where the view was unusable before: a camera that was turned away and put back shows things elsewhere.
+/// How far the mean box of one object shifts where the view was unusable before, as a deviation in box sizes: a camera that
+/// was turned away and put back shows things elsewhere.
 const NUDGE: f32 = 0.05;
-/// How far a nudge shifts the view, as a deviation along either side of the picture: 8 px of 1280 by 720 …
-const NUDGE_ACROSS: f32 = 0.006;
-const NUDGE_DOWN: f32 = 0.0107;
-/// … and a camera on a pole is nudged as often as a busy place changes hands, in seconds: both are rare, and what tells
-/// them apart is the size of what is found.
-const NUDGED_EVERY_S: f64 = 3600.0;
+/// A nudge so shortly before the gap, in seconds, is not yet followed by the place.
+const FOLLOWED_S: f64 = 20.0;
 
-/// The position of an object's edges and how steadily a detector puts them there.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Spread {
-    /// Boxes in the mean, up to [`Spread::MEMORY`].
-    boxes: u32,
-    /// Variance of each edge about the mean, in box sizes.
-    variance: [f32; 4],
-}
-
-impl Spread {
-    /// The mean is over so many latest boxes: it settles, and then follows a slow change of view.
-    const MEMORY: u32 = 40;
-    /// Deviation of an edge that is assumed of a detector not yet known, in box sizes …
-    const ASSUMED: f32 = 0.05;
-    /// … and how many boxes that assumption weighs.
-    const ASSUMED_BOXES: u32 = 4;
-    /// Least deviation of an edge, in box sizes: detectors are no steadier than this.
-    const LEAST: f32 = 0.01;
-    /// A box further off than this many deviations counts as no further: it was cut short or is another object's.
-    const CLIP: f32 = 3.0;
-
-    /// How many boxes make an object well known: then an edge that lies further inside than this, in box sizes, was not
-    /// seen. What shows beside something in front, or the part of it that a detector takes for another one, has such.
-    const KNOWN_BOXES: u32 = 20;
-    const CUT_OFF: f32 = 0.2;
-
-    /// Of a single box.
-    pub(crate) fn new() -> Self {
-        Self { boxes: 1, variance: [Self::ASSUMED * Self::ASSUMED; 4] }
-    }
-
-    /// How many boxes are in the mean, and the variance of each edge about it, in box sizes.
-    pub(crate) fn known(&self) -> (u32, &[f32; 4]) {
-        (self.boxes, &self.variance)
-    }
-
-    /// Takes those edges of `seen` that are `shown` into `mean`, of which this is the spread.
-    pub(crate) fn follow(&mut self, mean: &mut BBox, seen: &BBox, shown: [bool; 4]) {
-        self.boxes = (self.boxes + 1).min(Self::MEMORY);
-        let weight = 1.0 / self.boxes as f32;
-        let spread_weight = 1.0 / (self.boxes + Self::ASSUMED_BOXES) as f32;
-        let known = self.boxes >= Self::KNOWN_BOXES;
-        let mut step = offsets(mean, seen);
-        for (edge, ((off, variance), shown)) in step.iter_mut().zip(&mut self.variance).zip(shown).enumerate()
-        {
-            let inside = if edge < 2 { *off } else { -*off };
-            if !shown || (known && inside > (ASTRAY * variance.sqrt()).max(Self::CUT_OFF)) {
-                *off = 0.0;
-                continue;
-            }
-            let most = Self::CLIP * variance.sqrt().max(Self::LEAST);
-            *off = off.clamp(-most, most);
-            *variance += spread_weight * (*off * *off - *variance);
-        }
-        let (w, h) = (weight * mean.width(), weight * mean.height());
-        mean.x1 += w * step[0];
-        mean.y1 += h * step[1];
-        mean.x2 += w * step[2];
-        mean.y2 += h * step[3];
-    }
-
-    /// Whether one of the `shown` edges of `seen` lies so far from `mean`, and the one across from it by half of that at
-    /// least, that the object is not in its place. An edge that moves alone is of a part of it.
-    pub(crate) fn is_astray(&self, mean: &BBox, seen: &BBox, shown: [bool; 4]) -> bool {
-        let off = offsets(mean, seen);
-        (0..4).any(|edge| {
-            let least = (ASTRAY * self.variance[edge].sqrt()).max(LEAST_ASTRAY);
-            let across = off[edge ^ 2] * off[edge].signum();
-            shown[edge] && off[edge].abs() > least && across > off[edge].abs() / 2.0
-        })
-    }
-
-    /// How much more likely it is that the edges `middles`, each of so many boxes, are another object's than those
-    /// of the one whose mean box is `mean`, as a natural logarithm. For each edge two normal densities of zero mean
-    /// are compared: for one object with the variance of a difference of two means, for two objects with that of
-    /// [`OTHER_SPREAD`] on top.
-    fn unlike(&self, mean: &BBox, middles: [(f32, usize); 4], drift: f32) -> f32 {
-        let edge = |((off, boxes), variance): ((f32, usize), &f32)| {
-            if boxes == 0 {
-                return 0.0;
-            }
-            let same = self.noise(*variance, boxes) + drift * drift;
-            let other = same + OTHER_SPREAD * OTHER_SPREAD;
-            0.5 * (off * off * (1.0 / same - 1.0 / other) - (other / same).ln())
-        };
-        let middle = BBox::from(middles.map(|(edge, _)| edge));
-        let boxes = middles.map(|(_, boxes)| boxes);
-        offsets(mean, &middle).into_iter().zip(boxes).zip(&self.variance).map(edge).sum()
-    }
-
-    /// The same against one object in a view that was nudged in the gap: then its edges may all lie elsewhere, but all
-    /// by the same way, so that its size tells. `None` when not all of them were seen.
-    fn unlike_nudged(&self, mean: &BBox, middles: [(f32, usize); 4]) -> Option<f32> {
-        let off = offsets(mean, &BBox::from(middles.map(|(edge, _)| edge)));
-        let axis = |low: usize, high: usize, nudge: f32| {
-            let [same_low, same_high] =
-                [low, high].map(|edge| self.noise(self.variance[edge], middles[edge].1) + DRIFT * DRIFT);
-            let (same, other) = (same_low + same_high, 2.0 * OTHER_SPREAD * OTHER_SPREAD);
-            let (grown, along) = (off[high] - off[low], (off[high] + off[low]) / 2.0);
-            let density = |off: f32, variance: f32| -0.5 * (off * off / variance + variance.ln());
-            density(grown, same + other) + density(along, (same + other) / 4.0)
-                - density(grown, same)
-                - density(along, same / 4.0 + nudge * nudge)
-        };
-        let nudge =
-            [NUDGE_ACROSS / mean.width().max(f32::EPSILON), NUDGE_DOWN / mean.height().max(f32::EPSILON)];
-        let all_seen = middles.iter().all(|&(_, boxes)| boxes > 0);
-        all_seen.then(|| axis(0, 2, nudge[0]) + axis(1, 3, nudge[1]))
-    }
-
-    /// Variance of the difference between the mean of an edge and that of `boxes` more, in box sizes.
-    fn noise(&self, variance: f32, boxes: usize) -> f32 {
-        let share = 1.0 / self.boxes as f32 + TRIMMED_LOSS / boxes.max(1) as f32;
-        variance.max(Self::LEAST * Self::LEAST) * share
-    }
-}
-
-/// How much more likely another object is than the same one, be it in the view as it was or in one that was nudged in the
-/// `gap_s` seconds before, if it is `unlike` the one and `unlike_nudged` the other, as natural logarithms.
-fn or_nudged(unlike: f32, unlike_nudged: Option<f32>, gap_s: f64) -> f32 {
-    let Some(unlike_nudged) = unlike_nudged else { return unlike };
-    let chance = (gap_s / NUDGED_EVERY_S).min(0.5) as f32;
-    let same = (1.0 - chance) * (-unlike).exp() + chance * (-unlike_nudged).exp();
-    unlike.min(-same.max(f32::MIN_POSITIVE).ln())
-}
-
-/// How far the edges of `seen` lie from those of `mean`, in widths and heights of `mean`.
-fn offsets(mean: &BBox, seen: &BBox) -> [f32; 4] {
-    let (w, h) = (mean.width().max(f32::EPSILON), mean.height().max(f32::EPSILON));
-    [(seen.x1 - mean.x1) / w, (seen.y1 - mean.y1) / h, (seen.x2 - mean.x2) / w, (seen.y2 - mean.y2) / h]
-}
-
+/// How many latest boxes tell where others are seen (see [`Others`]).
+const LATEST: usize = 3;
 /// What is said at the end of a trial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
@@ -223,6 +81,8 @@ pub(crate) struct Gap {
     pub(crate) stood_s: f64,
     /// How long it lasted, in seconds.
     pub(crate) lasted_s: f64,
+    /// For how long it was not seen, be it that nothing could be seen, in seconds.
+    pub(crate) unseen_s: f64,
     /// What views of the empty place say, in natural log-odds.
     pub(crate) emptiness: f32,
     /// Whether something was seen on its way out or in meanwhile …
@@ -249,6 +109,8 @@ pub(crate) struct Trial {
     /// How long the gap before it lasted, in seconds.
     #[serde(default)]
     gap_s: f64,
+    #[serde(default)]
+    unseen_s: f64,
     /// What was seen of it, and which edges of that showed.
     #[serde(default)]
     heard: Vec<(BBox, [bool; 4])>,
@@ -257,7 +119,7 @@ pub(crate) struct Trial {
 impl Trial {
     /// Of something found at `since` after `gap`.
     pub(crate) fn new(since: CaptureTime, gap: Gap) -> Self {
-        let Gap { stood_s, lasted_s: gap_s, emptiness, left, came, watched, shows, nudged } = gap;
+        let Gap { stood_s, lasted_s: gap_s, unseen_s, emptiness, left, came, watched, shows, nudged } = gap;
         let most = MOST_EMPTINESS + (gap_s / GLARE_S).max(1.0).ln() as f32;
         let turnover = (gap_s.max(1.0) / TURNOVER_S.max(stood_s)).ln() as f32;
         let odds = turnover.min(0.0) + (EMPTY_WORTH * emptiness).min(most);
@@ -267,7 +129,12 @@ impl Trial {
             (false, true) => odds - UNSEEN_MANOEUVRE,
             (false, false) => odds - shows.min(UNSEEN_MANOEUVRE),
         };
-        Self { since, odds, nudged, gap_s, heard: Vec::with_capacity(2 * MOST) }
+        Self { since, odds, nudged, gap_s, unseen_s, heard: Vec::with_capacity(2 * MOST) }
+    }
+
+    /// When the gap before it began.
+    pub(crate) fn gap_began(&self) -> CaptureTime {
+        self.since.plus_seconds(-self.unseen_s)
     }
 
     /// Sightings so far.
@@ -290,6 +157,7 @@ impl Trial {
         means: &[BBox; 2],
         spread: &Spread,
         pressing: bool,
+        others: Option<&Others>,
     ) -> Option<Verdict> {
         let [mean, shifted] = means;
         if shown == [false; 4] {
@@ -302,11 +170,16 @@ impl Trial {
             return None;
         }
         let middles = self.middles(mean);
-        let drift = if self.nudged { NUDGE } else { DRIFT };
+        // Shortly after the gap the latest boxes of others may be of before it.
+        let others = others.filter(|_| heard > LATEST);
+        // Only where others stand still is it known that the view does.
+        let drift = others.map_or(drift::USUAL * drift::USUAL, |_| spread.drift(self.gap_s));
+        let unlike_nudged = spread.unlike_nudged(mean, middles, drift, others);
+        let drift = if self.nudged { NUDGE * NUDGE } else { drift };
         let unlike = spread.unlike(mean, middles, drift);
         let unlike =
             if mean == shifted { unlike } else { unlike.min(spread.unlike(shifted, middles, drift)) };
-        let mut odds = self.odds + or_nudged(unlike, spread.unlike_nudged(mean, middles), self.gap_s);
+        let mut odds = self.odds + or_nudged(unlike, unlike_nudged, self.unseen_s + FOLLOWED_S);
         if spread.is_astray(&self.settled(mean), &self.heard[0].0, self.heard[0].1) {
             odds += MANOEUVRE;
         }
@@ -377,7 +250,8 @@ mod tests {
     fn settled() -> (BBox, Spread) {
         let (mut mean, mut spread) = (CAR, Spread::new());
         for n in 0..60 {
-            spread.follow(&mut mean, &shifted(0.004 * ((n % 3) as f32 - 1.0)), [true; 4]);
+            let seen = shifted(0.004 * ((n % 3) as f32 - 1.0));
+            spread.follow(look(n), &mut mean, &seen, [true; 4]);
         }
         (mean, spread)
     }
@@ -386,6 +260,7 @@ mod tests {
         Gap {
             stood_s: 60.0,
             lasted_s: 15.0,
+            unseen_s: 15.0,
             emptiness,
             left: false,
             came: false,
@@ -406,7 +281,7 @@ mod tests {
         let mut trial = Trial::new(CaptureTime::default(), gap(emptiness));
         (0..MOST).find_map(|n| {
             let jitter = 0.004 * ((n % 3) as f32 - 1.0);
-            trial.hear(look(n), (&shifted(by + jitter), shown), &[mean; 2], &spread, false)
+            trial.hear(look(n), (&shifted(by + jitter), shown), &[mean; 2], &spread, false, None)
         })
     }
 
@@ -421,8 +296,9 @@ mod tests {
         let (mean, spread) = settled();
         let mut trial = Trial::new(CaptureTime::default(), gap(5.0));
         let cut = BBox { x2: 0.46, ..CAR };
-        let verdict = (0..MOST)
-            .find_map(|n| trial.hear(look(n), (&cut, [true, true, false, true]), &[mean; 2], &spread, false));
+        let verdict = (0..MOST).find_map(|n| {
+            trial.hear(look(n), (&cut, [true, true, false, true]), &[mean; 2], &spread, false, None)
+        });
         assert_eq!(verdict, Some(Verdict::Same));
         assert!((trial.settled(&mean).x2 - CAR.x2).abs() < 0.005);
     }
@@ -435,7 +311,7 @@ mod tests {
         let verdict_when = |hidden: fn(usize) -> bool| {
             let mut trial = Trial::new(CaptureTime::default(), gap(5.0));
             (0..MOST).find_map(|n| {
-                trial.hear(look(n), (&cut, [true, true, !hidden(n), true]), &[mean; 2], &spread, false)
+                trial.hear(look(n), (&cut, [true, true, !hidden(n), true]), &[mean; 2], &spread, false, None)
             })
         };
         assert_eq!(verdict_when(|n| n % 3 != 0), Some(Verdict::Same));
@@ -448,7 +324,7 @@ mod tests {
         let mut trial = Trial::new(CaptureTime::default(), gap(3.0));
         let verdict = (0..MOST).find_map(|n| {
             let by = if n < 3 { 0.015 } else { 0.0 };
-            trial.hear(look(n), (&shifted(by), [true; 4]), &[mean; 2], &spread, false)
+            trial.hear(look(n), (&shifted(by), [true; 4]), &[mean; 2], &spread, false, None)
         });
         assert_eq!(verdict, Some(Verdict::Same));
     }
@@ -461,7 +337,7 @@ mod tests {
             (0..2 * MOST).find_map(|n| {
                 let at = CaptureTime::default().plus_seconds(step_s * n as f64);
                 let seen = BBox { x2: CAR.x2 + if n < 5 { 0.02 } else { 0.0 }, ..CAR };
-                trial.hear(at, (&seen, [true; 4]), &[mean; 2], &spread, false)
+                trial.hear(at, (&seen, [true; 4]), &[mean; 2], &spread, false, None)
             })
         };
         assert_eq!(verdict(0.2), Some(Verdict::Same));
@@ -476,11 +352,11 @@ mod tests {
         let mut trial = Trial::new(CaptureTime::default(), gap(5.0));
         let verdict = (0..MOST).find_map(|n| {
             let seen = if n % 3 == 0 { part } else { CAR };
-            trial.hear(look(n), (&seen, [true; 4]), &[mean; 2], &spread, false)
+            trial.hear(look(n), (&seen, [true; 4]), &[mean; 2], &spread, false, None)
         });
         assert_eq!(verdict, Some(Verdict::Same));
         let (mut anchor, mut known) = (mean, spread);
-        (0..50).for_each(|_| known.follow(&mut anchor, &part, [true; 4]));
+        (0..50).for_each(|n| known.follow(look(n), &mut anchor, &part, [true; 4]));
         assert!((anchor.x1 - mean.x1).abs() < 1e-6, "an edge inside a well known place was not seen");
     }
 
@@ -496,8 +372,9 @@ mod tests {
         let (mean, spread) = settled();
         let moved = BBox { x1: mean.x1 + 0.02, x2: mean.x2 + 0.02, ..mean };
         let mut trial = Trial::new(CaptureTime::default(), gap(5.0));
-        let verdict = (0..MOST)
-            .find_map(|n| trial.hear(look(n), (&shifted(0.02), [true; 4]), &[mean, moved], &spread, false));
+        let verdict = (0..MOST).find_map(|n| {
+            trial.hear(look(n), (&shifted(0.02), [true; 4]), &[mean, moved], &spread, false, None)
+        });
         assert_eq!(verdict, Some(Verdict::Same));
     }
 
@@ -508,11 +385,32 @@ mod tests {
         let moment = Gap { lasted_s: 10.0, shows: 2.0, ..gap(5.0) };
         let verdict = |seen: BBox| {
             let mut trial = Trial::new(CaptureTime::default(), moment);
-            (0..MOST).find_map(|n| trial.hear(look(n), (&seen, [true; 4]), &[mean; 2], &spread, false))
+            (0..MOST).find_map(|n| trial.hear(look(n), (&seen, [true; 4]), &[mean; 2], &spread, false, None))
         };
         let aside = shifted(0.012);
         assert_eq!(verdict(aside), Some(Verdict::Same));
         let longer = BBox { x2: aside.x2 + 0.02, ..aside };
         assert_eq!(verdict(longer), Some(Verdict::Other), "a nudge makes no car longer");
+    }
+
+    #[test]
+    fn where_others_stand_still_the_view_does() {
+        let (mut mean, mut spread) = settled();
+        // Minutes of looks, so that it is known how little the place wanders.
+        for n in 60..600 {
+            let seen = shifted(0.004 * ((n % 3) as f32 - 1.0));
+            spread.follow(look(n), &mut mean, &seen, [true; 4]);
+        }
+        let verdict = |aside: f32, others: Option<&Others>| {
+            let mut trial = Trial::new(CaptureTime::default(), Gap { emptiness: 8.0, ..gap(0.0) });
+            (0..MOST).find_map(|n| {
+                let seen = (&shifted(aside), [true; 4]);
+                trial.hear(look(n), seen, &[mean; 2], &spread, false, others)
+            })
+        };
+        let seen_aside = |by: f32| Others { x: (by, 1e-7), y: (0.0, 1e-7) };
+        assert_eq!(verdict(0.005, Some(&seen_aside(0.0))), Some(Verdict::Other));
+        assert_eq!(verdict(0.005, None), Some(Verdict::Same));
+        assert_eq!(verdict(0.005, Some(&seen_aside(0.005))), Some(Verdict::Same));
     }
 }

@@ -20,7 +20,7 @@ use super::candidates::Candidates;
 use super::landmarks;
 use super::scene::{Hiding, Scene, Terms, happening};
 use crate::case::occupancy::{Hit, KNOWN_LATE_S};
-use crate::case::{Case, Change, Happening, Identity, Sign, Slot, aside, common, same_foot};
+use crate::case::{Case, Change, Happening, Identity, Sign, Slot, aside, common, others, same_foot};
 use crate::clock::CaptureTime;
 use crate::detect::{BBox, Detection};
 use crate::look::View;
@@ -46,6 +46,8 @@ const BESIDE_BEHIND: f32 = 0.15;
 const BESIDE_IN_FRONT: f32 = 0.75;
 /// What was not seen for so long, in seconds, does not say if the view has just shifted.
 const GAP_S: f64 = 3.0;
+/// After so many looks others no longer tell if the view has shifted: their places have followed it.
+const STILL_LOOKS: f64 = 30.0;
 /// IoU with a slot already found on this look from which a further detection is the same object again.
 const AGAIN: f32 = 0.5;
 /// A place without a case is forgotten after this much empty time, in seconds, if its clear time is longer.
@@ -119,7 +121,7 @@ impl Dwell {
             let stays = turned.map_or(!fleeting, |turned| slot.born.0 <= turned);
             slot.case.is_some() || slot.occupancy.is_blind() || stays
         });
-        self.slots.iter_mut().filter(|_| moved).for_each(|slot| slot.unlearn(late));
+        self.slots.iter_mut().filter(|_| moved).for_each(|slot| slot.unlearn(at));
         self.slots.iter_mut().for_each(|slot| slot.occupancy.forgive(at, moved));
         // It was no nudge: the camera was being turned away, and will be turned back.
         let turned = self.shifted.filter(|&(when, _)| moved && at.seconds_since(when) <= KNOWN_LATE_S);
@@ -174,10 +176,8 @@ impl Dwell {
             views.push((row, detection.bbox, shown));
         }
         signs.clear();
-        let lately = |slot: &&Slot| {
-            scene.at.seconds_since(slot.occupancy.last_seen) <= GAP_S.max(3.0 * scene.usual_step_s)
-        };
-        signs.extend(self.slots.iter().filter(lately).filter_map(Slot::sign));
+        let recent = scene.at.plus_seconds(-GAP_S.max(3.0 * scene.usual_step_s));
+        signs.extend(self.slots.iter().filter_map(|slot| slot.sign(recent)));
         let mut elsewhere = aside(signs);
         if let Some(by) = common(signs) {
             self.slots.iter_mut().for_each(|slot| slot.shift(by));
@@ -185,10 +185,23 @@ impl Dwell {
             let before = lately.map_or((0.0, 0.0), |(_, before)| before);
             self.shifted = Some((scene.at, (before.0 + by.0, before.1 + by.1)));
             elsewhere = None;
+            signs.clear();
+        } else {
+            // The view as a whole has not shifted, as far as is known; what is seen aside by itself is followed.
+            for slot in &mut self.slots {
+                if let Some(by) = slot.sign(recent).and_then(|sign| sign.shifted()) {
+                    slot.follow(by);
+                }
+            }
         }
         for (row, seen, shown) in views.drain(..) {
             let slot = &mut self.slots[row];
-            if let Identity::Other(since) = slot.settle(&seen, shown, terms.dwell_s, elsewhere) {
+            let lately =
+                |before: &CaptureTime| scene.at.seconds_since(*before) <= STILL_LOOKS * scene.usual_step_s;
+            let still = slot.suspected_since().filter(lately).and_then(|before| others(signs, before));
+            if let Identity::Other(since) =
+                slot.settle(&seen, shown, terms.dwell_s, elsewhere, still.as_ref())
+            {
                 out.extend(slot.case.iter().map(|case| happening(Change::Cleared, scene.at, case)));
                 slot.hand_over(self.next_serial, scene.at, since);
                 self.next_serial += 1;
