@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::case::catalog::Catalog;
 use crate::case::{Case, CaseId, Happening, RuleIndex, Slot};
 use crate::clock::CaptureTime;
-use crate::detect::{Detection, Label, Vocabulary};
+use crate::detect::{BBox, Detection, Label, Vocabulary};
 use crate::error::{Error, Kind, Result};
 use crate::evidence::Standing;
 use crate::look::{Look, View};
@@ -41,6 +41,8 @@ pub struct Judge {
     ignored: u64,
     // The class group of each detection of the look in hand.
     of_detection: Vec<u16>,
+    /// Where each track is on the look in hand.
+    covers: Vec<BBox>,
 }
 
 /// One rule with its state.
@@ -121,6 +123,7 @@ impl Judge {
             pace: Pace::default(),
             ignored: 0,
             of_detection: Vec::new(),
+            covers: Vec::new(),
         };
         judge.follow_vocabulary();
         judge
@@ -175,11 +178,14 @@ impl Judge {
         self.of_detection.clear();
         self.of_detection.extend(look.detections.iter().map(|d| self.groups.of(d.label)));
         self.tracker.look(look.at, look.detections, &self.of_detection);
+        self.covers.clear();
+        self.covers.extend(self.tracker.tracks().iter().map(|track| track.cover(look.at)));
         let scene = Scene {
             at: look.at,
             detections: look.detections,
             groups: &self.of_detection,
             tracker: &self.tracker,
+            covers: &self.covers,
             usual_step_s: self.pace.usual_s(),
             longest_step_s: self.pace.longest_step_s(),
         };

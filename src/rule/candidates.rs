@@ -8,7 +8,7 @@
 use super::dwell::{SAME_PLACE, is_part};
 use super::scene::{Scene, Terms, WEAK};
 use crate::case::Slot;
-use crate::detect::Detection;
+use crate::detect::{BBox, Detection};
 
 /// IoU from which a detection is the object of a slot, though its track seems to move: at few looks a second a track goes
 /// over from one of two neighbours to the other and back, and what moves is not seen so exactly in a place.
@@ -27,8 +27,8 @@ pub(super) struct Candidates {
 }
 
 impl Candidates {
-    /// Finds those of `scene` that are what the rule is about.
-    pub(super) fn find(&mut self, scene: &Scene<'_>, terms: &Terms, slots: &[Slot]) {
+    /// Finds those of `scene` that are what the rule is about; `anchors` are those of `slots`.
+    pub(super) fn find(&mut self, scene: &Scene<'_>, terms: &Terms, slots: &[Slot], anchors: &[BBox]) {
         self.standing.clear();
         self.stopping.clear();
         for (index, Detection { label, score, bbox }) in scene.detections.iter().enumerate() {
@@ -36,12 +36,12 @@ impl Candidates {
             if !is_about || is_part_of_another(scene, index) {
                 continue;
             }
-            let is_in = |slot: &Slot, overlap: f32| slot.anchor.iou(bbox) >= overlap;
-            let is_known = || slots.iter().any(|slot| slot.case.is_some() && is_in(slot, SAME_PLACE));
+            let is_in = |anchor: &BBox, overlap: f32| anchor.meets(bbox) && anchor.iou(bbox) >= overlap;
+            let is_known = || slots.iter().any(|slot| slot.case.is_some() && is_in(&slot.anchor, SAME_PLACE));
             if scene.is_seen_through(index) && !is_known() {
                 continue;
             }
-            if !scene.is_moving(index) || slots.iter().any(|slot| is_in(slot, IN_PLACE)) {
+            if !scene.is_moving(index) || anchors.iter().any(|anchor| is_in(anchor, IN_PLACE)) {
                 self.standing.push(index);
             } else if scene.is_stopping(index) {
                 self.stopping.push(index);

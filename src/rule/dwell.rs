@@ -81,6 +81,8 @@ pub(crate) struct Dwell {
 struct Scratch {
     assignment: Assignment,
     candidates: Candidates,
+    /// Where each slot is: what is asked of all pairs is asked of these.
+    anchors: Vec<BBox>,
     /// Whether each of those that stand has found its slot.
     placed: Vec<bool>,
     /// Whether each slot was found occupied on this look.
@@ -134,21 +136,23 @@ impl Dwell {
     /// Matches whole objects to slots. Where another object turns out to have taken the place of one with a
     /// case, that case clears.
     fn place_standing(&mut self, scene: &Scene<'_>, terms: &Terms, out: &mut Vec<Happening>) {
-        let Scratch { assignment, candidates, placed, found, views, signs } = &mut self.scratch;
-        candidates.find(scene, terms, &self.slots);
+        let Scratch { assignment, candidates, anchors, placed, found, views, signs } = &mut self.scratch;
+        anchors.clear();
+        anchors.extend(self.slots.iter().map(|slot| slot.anchor));
+        candidates.find(scene, terms, &self.slots, anchors);
         let standing = &candidates.standing;
         placed.clear();
         placed.resize(standing.len(), false);
         found.clear();
         found.resize(self.slots.len(), false);
         assignment.start(self.slots.len(), standing.len());
-        for (row, slot) in self.slots.iter().enumerate() {
+        for (row, anchor) in anchors.iter().enumerate() {
             for (column, &index) in standing.iter().enumerate() {
                 let seen = &scene.detections[index].bbox;
-                if scene.groups[index] != slot.group || !slot.anchor.meets(seen) {
+                if !anchor.meets(seen) || scene.groups[index] != self.slots[row].group {
                     continue;
                 }
-                let overlap = slot.anchor.iou(seen);
+                let overlap = anchor.iou(seen);
                 if overlap >= SAME_PLACE {
                     assignment.set(row, column, overlap);
                 }
@@ -452,10 +456,11 @@ pub(super) fn is_part(part: &BBox, whole: &BBox) -> bool {
 /// nearer to the camera by less than its height, as what passes in front is not, and less than its width aside.
 fn is_beside(anchor: &BBox, seen: &BBox) -> bool {
     let (w, h) = (anchor.width(), anchor.height());
-    let alike = (0.5..2.0).contains(&(seen.area() / anchor.area()));
     let aside = (seen.centre().0 - anchor.centre().0).abs();
     let nearer = seen.y2 - anchor.y2;
-    alike && aside < w && (-BESIDE_BEHIND * h..BESIDE_IN_FRONT * h).contains(&nearer)
+    aside < w
+        && (-BESIDE_BEHIND * h..BESIDE_IN_FRONT * h).contains(&nearer)
+        && (0.5..2.0).contains(&(seen.area() / anchor.area()))
 }
 
 /// Puts what is found in `slot` at `at` on trial if it may be another object than before.

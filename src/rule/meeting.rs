@@ -247,11 +247,13 @@ mod tests {
         };
         let (detections, groups) = (xs.map(person), [0, 0]);
         tracker.look(at, &detections, &groups);
+        let covers: Vec<BBox> = tracker.tracks().iter().map(|track| track.cover(at)).collect();
         let scene = Scene {
             at,
             detections: &detections,
             groups: &groups,
             tracker,
+            covers: &covers,
             usual_step_s: 0.2,
             longest_step_s: 5.0,
         };

@@ -74,6 +74,8 @@ pub(crate) struct Scene<'a> {
     /// Class group of each detection.
     pub(crate) groups: &'a [u16],
     pub(crate) tracker: &'a Tracker,
+    /// Where each of its tracks is on this look.
+    pub(crate) covers: &'a [BBox],
     /// How far apart looks usually are, in seconds.
     pub(crate) usual_step_s: f64,
     /// The longest stretch before this look that was no gap, in seconds.
@@ -91,15 +93,14 @@ impl Scene<'_> {
     /// nothing.
     pub(crate) fn is_seen_through(&self, index: usize) -> bool {
         let seen = &self.detections[index].bbox;
-        self.tracker.tracks().iter().any(|track| {
+        self.covers.iter().zip(self.tracker.tracks()).any(|(cover, track)| {
             // Most lie elsewhere, and this is asked of each detection on each look: the cheap questions come first.
-            let cover = track.cover(self.at);
             cover.y2 > seen.y2
                 && cover.meets(seen)
                 && (track.last_seen == self.at || track.motion == Motion::Still)
-                && seen.covered_by(&cover) >= SEEN_THROUGH
+                && seen.covered_by(cover) >= SEEN_THROUGH
                 && !self.is_fixture(track)
-                && !is_own(track, &cover, seen, self.groups[index])
+                && !is_own(track, cover, seen, self.groups[index])
         })
     }
 
@@ -261,8 +262,7 @@ impl Scene<'_> {
     /// place's own object.
     fn in_front(&self, anchor: &BBox, group: u16) -> impl Iterator<Item = (&Track, BBox)> {
         let anchor = *anchor;
-        self.tracker.tracks().iter().filter_map(move |track| {
-            let cover = track.cover(self.at);
+        self.covers.iter().zip(self.tracker.tracks()).filter_map(move |(&cover, track)| {
             // Most lie elsewhere, and this is asked of each place on each look: the cheap questions come first.
             let in_front = cover.meets(&anchor) && cover.y2 >= anchor.y2 - IN_FRONT * anchor.height();
             (in_front && !is_own(track, &cover, &anchor, group)).then_some((track, cover))
