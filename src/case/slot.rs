@@ -12,7 +12,7 @@ use super::lifecycle::Case;
 use super::occupancy::{KNOWN_LATE_S, Occupancy};
 use super::shift::{self, Lately, Others, Sign};
 use super::spread::Spread;
-use super::trial::{Gap, Trial, Verdict};
+use super::trial::{Gap, Hurry, Trial, Verdict};
 use crate::clock::CaptureTime;
 use crate::detect::{BBox, Detection};
 
@@ -276,6 +276,7 @@ impl Slot {
         others: Option<&Others>,
     ) -> Identity {
         let pressing = self.case.is_none() && self.occupancy.is_held(dwell_s);
+        let hurry = Hurry { pressing, dwell_s };
         let Some(trial) = &mut self.trial else {
             if self.spread.is_astray(&self.anchor, seen, shown) {
                 self.manoeuvre = Some(self.occupancy.last_seen);
@@ -285,7 +286,7 @@ impl Slot {
         };
         let means = [self.anchor, shift::moved(&self.anchor, aside.unwrap_or_default())];
         let Some(verdict) =
-            trial.hear(self.occupancy.last_seen, (seen, shown), &means, &self.spread, pressing, others)
+            trial.hear(self.occupancy.last_seen, (seen, shown), &means, &self.spread, hurry, others)
         else {
             return Identity::Same;
         };

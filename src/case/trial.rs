@@ -19,9 +19,11 @@ use crate::detect::BBox;
 const FEWEST: usize = 5;
 /// … and the most that a trial waits for …
 const MOST: usize = 15;
-/// … or twice as many of both where that takes no longer than this, in seconds: a few boxes that lie aside by chance are
-/// not rare among many trials, the verdict that it is another object cannot be taken back, and nothing is lost by a moment.
+/// … or twice as many of both where that takes no longer than this, in seconds …
 const MOMENT_S: f64 = 6.0;
+/// … or than this share of the dwell: a few boxes that lie aside by chance are
+/// not rare among many trials, the verdict that it is another object cannot be taken back, and nothing is lost by a moment.
+const MOMENT_SHARE: f64 = 0.01;
 /// … and fewest when a case waits for the verdict that it is the same object: one box in the old place may be
 /// chance, two are not.
 const FEWEST_PRESSING: usize = 2;
@@ -72,6 +74,15 @@ pub(crate) enum Verdict {
     Same,
     /// Another one.
     Other,
+}
+
+/// What waits for a verdict.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Hurry {
+    /// Whether a case would open if it is the same object.
+    pub(crate) pressing: bool,
+    /// How long something may stand here, in seconds.
+    pub(crate) dwell_s: f64,
 }
 
 /// A stretch in which nothing was found in a place.
@@ -149,14 +160,14 @@ impl Trial {
 
     /// Hears one more box, seen at `at`, whose edges are `shown` or cut off, of an object whose mean box was the first of `means`, or
     /// the second if the view has shifted, with `spread`. Each must speak for another object.
-    /// When it is `pressing`, since a case waits for the verdict, less is asked for.
+    /// Where there is a `hurry`, less is asked for.
     pub(crate) fn hear(
         &mut self,
         at: CaptureTime,
         (seen, shown): (&BBox, [bool; 4]),
         means: &[BBox; 2],
         spread: &Spread,
-        pressing: bool,
+        hurry: Hurry,
         others: Option<&Others>,
     ) -> Option<Verdict> {
         let [mean, shifted] = means;
@@ -165,7 +176,7 @@ impl Trial {
         }
         self.heard.push((*seen, shown));
         let heard = self.heard.len();
-        let fewest = if pressing { FEWEST_PRESSING } else { FEWEST };
+        let fewest = if hurry.pressing { FEWEST_PRESSING } else { FEWEST };
         if heard < fewest {
             return None;
         }
@@ -183,10 +194,11 @@ impl Trial {
         if spread.is_astray(&self.settled(mean), &self.heard[0].0, self.heard[0].1) {
             odds += MANOEUVRE;
         }
-        let surely_same = if pressing { LIKELY_SAME } else { SURELY_SAME };
+        let surely_same = if hurry.pressing { LIKELY_SAME } else { SURELY_SAME };
         // What has just passed in front may still cut edges off: these are waited for.
         let all_shown = middles.iter().all(|&(_, boxes)| boxes >= FEWEST_SHOWN);
-        let times = if at.seconds_since(self.since) <= MOMENT_S { 2 } else { 1 };
+        let moment_s = MOMENT_S.max(MOMENT_SHARE * hurry.dwell_s);
+        let times = if at.seconds_since(self.since) <= moment_s { 2 } else { 1 };
         let other = heard >= times * FEWEST && all_shown && odds >= SURELY_OTHER;
         if heard < times * MOST && odds > surely_same && !other {
             return None;
@@ -240,6 +252,7 @@ impl Trial {
 mod tests {
     use super::*;
 
+    const HURRY: Hurry = Hurry { pressing: false, dwell_s: 60.0 };
     const CAR: BBox = BBox { x1: 0.4, y1: 0.5, x2: 0.52, y2: 0.6 };
 
     fn shifted(by: f32) -> BBox {
@@ -281,7 +294,7 @@ mod tests {
         let mut trial = Trial::new(CaptureTime::default(), gap(emptiness));
         (0..MOST).find_map(|n| {
             let jitter = 0.004 * ((n % 3) as f32 - 1.0);
-            trial.hear(look(n), (&shifted(by + jitter), shown), &[mean; 2], &spread, false, None)
+            trial.hear(look(n), (&shifted(by + jitter), shown), &[mean; 2], &spread, HURRY, None)
         })
     }
 
@@ -297,7 +310,7 @@ mod tests {
         let mut trial = Trial::new(CaptureTime::default(), gap(5.0));
         let cut = BBox { x2: 0.46, ..CAR };
         let verdict = (0..MOST).find_map(|n| {
-            trial.hear(look(n), (&cut, [true, true, false, true]), &[mean; 2], &spread, false, None)
+            trial.hear(look(n), (&cut, [true, true, false, true]), &[mean; 2], &spread, HURRY, None)
         });
         assert_eq!(verdict, Some(Verdict::Same));
         assert!((trial.settled(&mean).x2 - CAR.x2).abs() < 0.005);
@@ -311,7 +324,7 @@ mod tests {
         let verdict_when = |hidden: fn(usize) -> bool| {
             let mut trial = Trial::new(CaptureTime::default(), gap(5.0));
             (0..MOST).find_map(|n| {
-                trial.hear(look(n), (&cut, [true, true, !hidden(n), true]), &[mean; 2], &spread, false, None)
+                trial.hear(look(n), (&cut, [true, true, !hidden(n), true]), &[mean; 2], &spread, HURRY, None)
             })
         };
         assert_eq!(verdict_when(|n| n % 3 != 0), Some(Verdict::Same));
@@ -324,7 +337,7 @@ mod tests {
         let mut trial = Trial::new(CaptureTime::default(), gap(3.0));
         let verdict = (0..MOST).find_map(|n| {
             let by = if n < 3 { 0.015 } else { 0.0 };
-            trial.hear(look(n), (&shifted(by), [true; 4]), &[mean; 2], &spread, false, None)
+            trial.hear(look(n), (&shifted(by), [true; 4]), &[mean; 2], &spread, HURRY, None)
         });
         assert_eq!(verdict, Some(Verdict::Same));
     }
@@ -332,17 +345,19 @@ mod tests {
     #[test]
     fn a_few_boxes_that_lie_aside_by_chance_do_not_decide() {
         let (mean, spread) = settled();
-        let verdict = |step_s: f64| {
+        let verdict = |step_s: f64, dwell_s: f64| {
             let mut trial = Trial::new(CaptureTime::default(), gap(5.0));
             (0..2 * MOST).find_map(|n| {
                 let at = CaptureTime::default().plus_seconds(step_s * n as f64);
                 let seen = BBox { x2: CAR.x2 + if n < 5 { 0.02 } else { 0.0 }, ..CAR };
-                trial.hear(at, (&seen, [true; 4]), &[mean; 2], &spread, false, None)
+                trial.hear(at, (&seen, [true; 4]), &[mean; 2], &spread, Hurry { dwell_s, ..HURRY }, None)
             })
         };
-        assert_eq!(verdict(0.2), Some(Verdict::Same));
+        assert_eq!(verdict(0.2, 60.0), Some(Verdict::Same));
         // Five that took eight seconds are all there is to go by.
-        assert_eq!(verdict(2.0), Some(Verdict::Other));
+        assert_eq!(verdict(2.0, 60.0), Some(Verdict::Other));
+        // Where days are waited for, there is time for more.
+        assert_eq!(verdict(60.0, 3.0 * 86_400.0), Some(Verdict::Same));
     }
 
     #[test]
@@ -352,7 +367,7 @@ mod tests {
         let mut trial = Trial::new(CaptureTime::default(), gap(5.0));
         let verdict = (0..MOST).find_map(|n| {
             let seen = if n % 3 == 0 { part } else { CAR };
-            trial.hear(look(n), (&seen, [true; 4]), &[mean; 2], &spread, false, None)
+            trial.hear(look(n), (&seen, [true; 4]), &[mean; 2], &spread, HURRY, None)
         });
         assert_eq!(verdict, Some(Verdict::Same));
         let (mut anchor, mut known) = (mean, spread);
@@ -373,7 +388,7 @@ mod tests {
         let moved = BBox { x1: mean.x1 + 0.02, x2: mean.x2 + 0.02, ..mean };
         let mut trial = Trial::new(CaptureTime::default(), gap(5.0));
         let verdict = (0..MOST).find_map(|n| {
-            trial.hear(look(n), (&shifted(0.02), [true; 4]), &[mean, moved], &spread, false, None)
+            trial.hear(look(n), (&shifted(0.02), [true; 4]), &[mean, moved], &spread, HURRY, None)
         });
         assert_eq!(verdict, Some(Verdict::Same));
     }
@@ -385,7 +400,7 @@ mod tests {
         let moment = Gap { lasted_s: 10.0, shows: 2.0, ..gap(5.0) };
         let verdict = |seen: BBox| {
             let mut trial = Trial::new(CaptureTime::default(), moment);
-            (0..MOST).find_map(|n| trial.hear(look(n), (&seen, [true; 4]), &[mean; 2], &spread, false, None))
+            (0..MOST).find_map(|n| trial.hear(look(n), (&seen, [true; 4]), &[mean; 2], &spread, HURRY, None))
         };
         let aside = shifted(0.012);
         assert_eq!(verdict(aside), Some(Verdict::Same));
@@ -405,7 +420,7 @@ mod tests {
             let mut trial = Trial::new(CaptureTime::default(), Gap { emptiness: 8.0, ..gap(0.0) });
             (0..MOST).find_map(|n| {
                 let seen = (&shifted(aside), [true; 4]);
-                trial.hear(look(n), seen, &[mean; 2], &spread, false, others)
+                trial.hear(look(n), seen, &[mean; 2], &spread, HURRY, others)
             })
         };
         let seen_aside = |by: f32| Others { x: (by, 1e-7), y: (0.0, 1e-7) };
