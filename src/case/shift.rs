@@ -120,7 +120,7 @@ impl Lately {
             let deviation = size * (noise / 4.0 + wander).sqrt();
             // What goes on from box to box is on its way out, or in.
             let of_one = variance[low] + variance[high];
-            let latest = self.latest.map(|seen| <[f32; 4]>::from(seen)).map(|seen| seen[low] + seen[high]);
+            let latest = self.latest.map(<[f32; 4]>::from).map(|seen| seen[low] + seen[high]);
             let goes = (latest[0] - latest[FAST - 1]).abs() / size;
             let rests = goes <= GOES * (2.0 * of_one).sqrt();
             let share = MIDDLE_VARIANCE + 1.0 / boxes as f32;
