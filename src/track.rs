@@ -58,6 +58,8 @@ const DRIFT_S: f32 = 2.0;
 const USUAL: f32 = 0.98;
 /// Sightings from which the usual height is known.
 const KNOWN_HITS: u32 = 3;
+/// How often something is found is that of about its last 20 sightings: night falls within minutes.
+const FOUND_MEMORY: f32 = 0.95;
 /// Most tracks alive at once; more detections than that are not a street.
 const MOST_TRACKS: usize = 256;
 
@@ -91,6 +93,11 @@ pub struct Track {
     pub hits: u32,
     /// Looks it was missed on since.
     pub missed: u32,
+    /// Lately: looks it was seen on, and looks it was missed on before it was seen again.
+    #[serde(default)]
+    found: f32,
+    #[serde(default)]
+    bridged: f32,
     /// Whether it moves.
     pub motion: Motion,
     /// Since when the centre has been near its resting point.
@@ -128,6 +135,8 @@ impl Track {
             last_seen: at,
             hits: 1,
             missed: 0,
+            found: 1.0,
+            bridged: 0.0,
             motion: Motion::Unknown,
             resting_since: at,
             came: false,
@@ -169,6 +178,12 @@ impl Track {
         f32::hypot(along(&self.x, self.width), along(&self.y, self.height))
     }
 
+    /// How likely it is to have been missed as often in a row as it was, by how often it is found as a rule.
+    pub(crate) fn miss_chance(&self) -> f32 {
+        let rate = (self.found + 2.0) / (self.found + self.bridged + 3.0);
+        (1.0 - rate).powi(self.missed.min(100) as i32)
+    }
+
     /// Its usual height, 0-1, once it is known.
     pub(crate) fn usual_height(&self) -> Option<f32> {
         (self.hits >= KNOWN_HITS).then_some(self.usual_height)
@@ -200,6 +215,8 @@ impl Track {
         let since_s = at.seconds_since(self.last_seen) as f32;
         self.last_seen = at;
         self.hits += 1;
+        self.found = self.found * FOUND_MEMORY + 1.0;
+        self.bridged = self.bridged * FOUND_MEMORY + self.missed as f32;
         self.missed = 0;
         self.judge_motion(at, since_s);
     }
@@ -428,6 +445,26 @@ mod tests {
             tracker.look(at(look), &[car_at(if look < 50 { 0.2 } else { 0.22 }, 0.8)], &[0])
         });
         assert_eq!(tracker.track_of(0).unwrap().resting_since, at(0));
+    }
+
+    #[test]
+    fn what_is_missed_now_and_then_is_not_given_up_as_fast_as_what_was_always_found() {
+        let chance = |found: fn(i64) -> bool| {
+            let mut tracker = Tracker::default();
+            for look in 0..60 {
+                let seen = [car_at(0.2, 0.8)];
+                tracker.look(
+                    at(look),
+                    if found(look) { &seen } else { &[] },
+                    if found(look) { &[0] } else { &[] },
+                );
+            }
+            (60..62).for_each(|look| tracker.look(at(look), &[], &[]));
+            tracker.tracks()[0].miss_chance()
+        };
+        assert!(chance(|_| true) < 0.02, "{}", chance(|_| true));
+        let seldom = chance(|look| look % 2 == 1);
+        assert!(seldom > 0.1, "{seldom}");
     }
 
     #[test]

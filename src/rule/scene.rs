@@ -34,6 +34,10 @@ const STOPPING: f32 = 0.15;
 /// Something that is not known to stand still and was missed for longer than this, in seconds, and on more than one
 /// look has passed on. It may still be cutting edges off.
 const PASSED_S: f64 = 1.0;
+/// Where looks are this far apart, in seconds, what stood still has gone as well if it would seldom be missed as often …
+const SLOW_STEP_S: f64 = 0.5;
+/// … by chance: once in 50 times. At more looks a second the tracker gives it up soon enough.
+const GONE: f32 = 0.02;
 /// Something that has stood still for so long is part of the view, in seconds: longer than a bus waits.
 const FIXTURE_S: f64 = 300.0;
 /// Width of the strip along an edge that tells if the edge shows, as a share of the box …
@@ -251,7 +255,11 @@ impl Scene<'_> {
     }
 
     fn has_passed(&self, track: &Track) -> bool {
-        track.motion != Motion::Still && track.missed > 1 && self.at.seconds_since(track.last_seen) > PASSED_S
+        let gone = match track.motion {
+            Motion::Still => self.usual_step_s >= SLOW_STEP_S && track.miss_chance() < GONE,
+            Motion::Moving | Motion::Unknown => true,
+        };
+        gone && track.missed > 1 && self.at.seconds_since(track.last_seen) > PASSED_S
     }
 
     fn is_fixture(&self, track: &Track) -> bool {

@@ -305,3 +305,16 @@ fn i8_a_restart_changes_nothing_about_what_moves() {
         assert_eq!(play(true), whole);
     }
 }
+
+#[test]
+fn a_bus_that_has_driven_off_between_two_looks_hides_no_change_of_cars() {
+    let mut watch = Watch::over("no_parking", "rule.illegal_parking.dwell_s = 60").each(2.0);
+    // It stands nearer than the zone.
+    let bus = ("bus", standing(0.5, 1.0, 0.4, 0.5));
+    let first = ("car", standing(0.5, 0.7, 0.12, 0.1));
+    let second = ("car", standing(0.52, 0.705, 0.13, 0.11));
+    watch.see(120.0, &[first]).see(90.0, &[bus]);
+    // The first car has left behind the bus. Its place is in view for eight seconds.
+    watch.see(8.0, &[]).see(120.0, &[second]);
+    assert_eq!(watch.when(Change::Opened).len(), 2, "{:?}", watch.story());
+}
