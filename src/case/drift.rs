@@ -2,7 +2,7 @@
 //! way for a while on a picture that hardly changes.
 //!
 //! # Invariants
-//! - What is not known yet is taken to be as usual; nothing wanders less than a hundredth of that.
+//! - What is not known yet is taken to be as usual; nothing is taken to wander less than a quarter of that.
 //! - Only boxes that are far apart in time tell: a detector that errs for seconds is not steady for that.
 
 use serde::{Deserialize, Serialize};

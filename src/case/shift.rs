@@ -2,7 +2,7 @@
 //! all of it by the same way.
 //!
 //! # Invariants
-//! - One thing alone never tells: it may be on its way out. Two or more must say the same, and those that were never out
+//! - One thing alone never tells of the view, only of its own place: it may be on its way out. Two or more must say the same, and those that were never out
 //!   of sight come first, as they cannot be other objects.
 //! - What goes on from look to look is on its way, and one box alone is chance: neither moves the view.
 //! - A box that grew or shrank, or that moved by a good part of its size, tells nothing of the view.
@@ -16,7 +16,7 @@ use crate::detect::BBox;
 const SLOW: u32 = 8;
 /// … and the middle one of how many tells how far: once the others show it, these were taken after it, and one alone may be
 /// of something on its way out.
-const FAST: usize = 3;
+pub(super) const FAST: usize = 3;
 /// How much larger the variance of the middle one of three is than that of one, for normal noise (order statistics; David
 /// and Nagaraja 2003).
 const MIDDLE_VARIANCE: f32 = 0.449;

@@ -11,8 +11,8 @@ use super::shift::Others;
 use crate::clock::CaptureTime;
 use crate::detect::BBox;
 
-/// How much larger the variance of a mean without the outermost boxes is than that of the mean of all, for normal noise (simulated with
-/// 100,000 draws each: 1.14 for 5 boxes, 1.23 for 7, 1.13 for 10, 1.15 for 15).
+/// How much larger the variance of a mean without the outermost boxes is than that of the mean of all, for normal noise
+/// (simulated with 100,000 draws each: 1.14 for 5 boxes, 1.23 for 7, 1.13 for 10, 1.15 for 15).
 const TRIMMED_LOSS: f32 = 1.15;
 /// A box so many deviations off, and by more than a jolt of the camera …
 const ASTRAY: f32 = 4.0;

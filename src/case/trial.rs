@@ -10,7 +10,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::drift;
-use super::shift::Others;
+use super::shift::{FAST, Others};
 use super::spread::{Spread, or_nudged};
 use crate::clock::CaptureTime;
 use crate::detect::BBox;
@@ -65,8 +65,6 @@ const NUDGE: f32 = 0.05;
 /// A nudge so shortly before the gap, in seconds, is not yet followed by the place.
 const FOLLOWED_S: f64 = 20.0;
 
-/// How many latest boxes tell where others are seen (see [`Others`]).
-const LATEST: usize = 3;
 /// What is said at the end of a trial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
@@ -182,7 +180,7 @@ impl Trial {
         }
         let middles = self.middles(mean);
         // Shortly after the gap the latest boxes of others may be of before it.
-        let others = others.filter(|_| heard > LATEST);
+        let others = others.filter(|_| heard > FAST);
         // Only where others stand still is it known that the view does.
         let drift = others.map_or(drift::USUAL * drift::USUAL, |_| spread.drift(self.gap_s));
         let unlike_nudged = spread.unlike_nudged(mean, middles, drift, others);
