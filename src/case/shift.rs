@@ -2,8 +2,8 @@
 //! all of it by the same way.
 //!
 //! # Invariants
-//! - One thing alone never tells of the view, only of its own place: it may be on its way out. Two or more must say the same, and those that were never out
-//!   of sight come first, as they cannot be other objects.
+//! - One thing alone never tells of the view, only of its own place: it may be on its way out. Two or more must say the
+//!   same, and those that were never out of sight come first, as they cannot be other objects.
 //! - What goes on from look to look is on its way, and one box alone is chance: neither moves the view.
 //! - A box that grew or shrank, or that moved by a good part of its size, tells nothing of the view.
 
