@@ -382,16 +382,19 @@ fn campaign(cycles: usize) {
                 link.set(PASS);
             }
             Fault::FullDisk if disk.mounted => {
+                // With nobody to send to nothing makes room: what is delivered would be written over for long.
+                link.set(CUT);
                 disk.fill();
                 // The log that it writes ahead has some room yet.
                 let refused = || lines(&folder.join("refused")).concat().len();
                 let (before, filled) = (refused(), Instant::now());
-                while refused() == before && filled.elapsed() < Duration::from_secs(8) {
+                while refused() == before && filled.elapsed() < Duration::from_secs(30) {
                     std::thread::sleep(Duration::from_millis(20));
                 }
                 std::thread::sleep(moment);
                 box1.kill();
                 disk.free();
+                link.set(PASS);
                 box1 = Process::start(folder);
             }
             Fault::FullDisk => {
