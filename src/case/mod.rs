@@ -3,6 +3,7 @@
 
 pub mod catalog;
 mod drift;
+mod hidden;
 mod lifecycle;
 pub(crate) mod occupancy;
 mod shift;
@@ -14,5 +15,5 @@ mod trial;
 pub use lifecycle::{Case, CaseId, Change, Happening, RuleIndex};
 pub(crate) use occupancy::LONGEST_STEP_S;
 pub(crate) use shift::{Sign, aside, common, others};
-pub(crate) use slot::{Identity, Slot, same_foot};
+pub(crate) use slot::{Identity, Slot, same_foot, shows_part};
 pub use throttle::Throttle;

@@ -12,7 +12,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::hidden::{Belief, Hidden};
 use crate::clock::CaptureTime;
+use crate::detect::BBox;
 
 /// The belief never exceeds this: a place that was occupied for days must still clear.
 const MOST: f32 = 12.0;
@@ -20,6 +22,8 @@ const MOST: f32 = 12.0;
 pub(crate) const SURE_OCCUPIED: f32 = 3.0;
 /// Belief at which a place counts as empty: 1 to 20.
 pub(crate) const SURE_EMPTY: f32 = -3.0;
+/// How much of what is found in plain view is still found where a good part of it is hidden. An estimate.
+const FOUND_IN_PART: f32 = 0.67;
 /// How often a clear view of an empty place gives a matching detection all the same.
 const FALSE_ALARM: f32 = 0.03;
 /// What a detection below the rule's score is worth.
@@ -117,6 +121,9 @@ pub(crate) struct Occupancy {
     /// Whether the view was unusable since the last hit.
     #[serde(default)]
     lost_view: bool,
+    /// What was believed when the place was last hidden, since the last hit.
+    #[serde(default)]
+    hidden: Option<Hidden>,
 }
 
 impl Occupancy {
@@ -140,6 +147,7 @@ impl Occupancy {
             last_judged: Some(at),
             came: false,
             lost_view: false,
+            hidden: None,
         }
     }
 
@@ -186,6 +194,7 @@ impl Occupancy {
         self.unproven = 0;
         self.empty_s = 0.0;
         self.lost_view = false;
+        self.hidden = None;
         self.hits += 1;
         self.looks += 1;
         self.last_seen = at;
@@ -200,6 +209,11 @@ impl Occupancy {
     /// The place was seen and nothing was found there. The time since the look before counts unless that is longer than
     /// `longest_step_s`.
     pub(crate) fn miss(&mut self, at: CaptureTime, longest_step_s: f64) {
+        self.count_miss(at, longest_step_s);
+        self.disbelieve(1.0);
+    }
+
+    fn count_miss(&mut self, at: CaptureTime, longest_step_s: f64) {
         self.looks += 1;
         // When it went, between the last hit and the first miss, was not seen: the time counts from that miss.
         if let Some(last) = self.last_judged.filter(|_| self.misses > 0) {
@@ -208,13 +222,37 @@ impl Occupancy {
         }
         self.misses += 1;
         self.last_judged = Some(at);
-        let loss = ((1.0 - self.detection_rate()) / (1.0 - FALSE_ALARM)).ln();
-        self.log_odds = (self.log_odds + loss).max(-MOST);
+    }
+
+    /// The same where a good part of the place is hidden: what stands there is missed more often, and it is no proof that
+    /// what is found next is another object.
+    pub(crate) fn miss_in_part(&mut self, at: CaptureTime, longest_step_s: f64) {
+        self.count_miss(at, longest_step_s);
+        self.disbelieve(FOUND_IN_PART);
+        self.discount();
+    }
+
+    /// Nothing was found in a place of which such a `share` of what is usual would be.
+    fn disbelieve(&mut self, share: f32) {
+        let loss = ((1.0 - share * self.detection_rate()) / (1.0 - FALSE_ALARM)).ln();
+        self.log_odds = (self.log_odds + loss.min(0.0)).max(-MOST);
     }
 
     /// The latest miss says only that nothing was found: it is no proof that what is found next is another object.
     pub(crate) fn discount(&mut self) {
         self.unproven += 1;
+    }
+
+    /// Something that stands at `by` hides the place at `at`. What is found again where it hid the place before was there in
+    /// between too, though it was missed: the looks on which nothing was found here say nothing.
+    pub(crate) fn hide(&mut self, at: CaptureTime, by: &BBox) {
+        if let Some(before) = self.hidden.filter(|before| before.was_by(at, by)) {
+            let Belief { log_odds, misses, unproven, empty_s } = before.belief;
+            (self.log_odds, self.misses, self.unproven, self.empty_s) = (log_odds, misses, unproven, empty_s);
+        }
+        let Self { log_odds, misses, unproven, empty_s, .. } = *self;
+        self.hidden = Some(Hidden::new(at, *by, Belief { log_odds, misses, unproven, empty_s }));
+        self.blind();
     }
 
     /// The place could not be seen on this look.
@@ -309,7 +347,7 @@ impl Occupancy {
         self.looks += hits;
         self.stretch_since = other.stretch_since.filter(|&since| since > self.first_seen);
         self.stretch_hits = if self.stretch_since.is_some() { other.stretch_hits } else { self.hits };
-        self.log_odds = MOST;
+        self.log_odds = other.log_odds;
     }
 
     /// Takes in what another belief about the same object knows.
@@ -388,6 +426,23 @@ mod tests {
 
     fn at(seconds: f64) -> CaptureTime {
         CaptureTime::default().plus_seconds(seconds)
+    }
+
+    #[test]
+    fn what_is_hidden_in_part_is_given_up_later() {
+        let looks = |miss: fn(&mut Occupancy, CaptureTime, f64)| {
+            let mut place = parked(60);
+            let times = (1..200).map(|look| (look, at(60.0 + f64::from(look) / 5.0)));
+            times
+                .map(|(look, at)| (look, miss(&mut place, at, 5.0), place.log_odds()))
+                .find(|&(.., belief)| belief <= SURE_EMPTY)
+                .map(|(look, ..)| look)
+        };
+        let (whole, part) = (looks(Occupancy::miss).unwrap(), looks(Occupancy::miss_in_part).unwrap());
+        assert!(part > 2 * whole, "{part} looks for {whole}");
+        let mut place = parked(60);
+        (1..100).for_each(|look| place.miss_in_part(at(60.0 + f64::from(look) / 5.0), 5.0));
+        assert!(!place.is_doubted(at(80.0)), "that it was not found is no proof of another one");
     }
 
     fn parked(seconds: u32) -> Occupancy {

@@ -18,6 +18,15 @@ use crate::detect::{BBox, Detection};
 
 /// How far apart the lower edges of two boxes of one object may be, in heights of the higher one.
 const SAME_FOOT: f32 = 0.15;
+/// What is found inside of something else, with at least so much of it, and ends at the same line on the ground is a part
+/// of it: another object there would stand beside it …
+const INSIDE: f32 = 0.7;
+/// … if it is no larger than this share of it; what is larger is the same thing found twice, and either box will do.
+const LARGEST_PART: f32 = 0.75;
+/// IoU of two boxes of one part.
+const SAME_PART: f32 = 0.5;
+/// A part is known when it was found so often for the whole.
+const KNOWN_PART: u32 = 2;
 /// How far apart edges that two views of one object share may be, in box sizes …
 const SHARED: f32 = 0.05;
 /// … and how much wider the whole of it is than the part, at least.
@@ -75,6 +84,9 @@ pub(crate) struct Slot {
     #[serde(default)]
     lately: Lately,
     trial: Option<Trial>,
+    /// A part of it that a detector finds for all of it now and then, and how often it has.
+    #[serde(default)]
+    part: Option<(BBox, u32)>,
     /// When it was last followed to where it was seen aside, and how far shortly before that, all in all.
     #[serde(default)]
     followed: Option<(CaptureTime, (f32, f32))>,
@@ -90,6 +102,13 @@ struct Standing {
 impl Standing {
     /// The mean is over so many latest sightings: an object that gets harder to see as night falls keeps its name.
     const MEMORY: u32 = 200;
+
+    /// The same over no more sightings than a trial has.
+    const LATEST: u32 = 8;
+
+    fn latest(self) -> Self {
+        Self { sightings: self.sightings.min(Self::LATEST), ..self }
+    }
 
     fn hear(&mut self, score: f32) {
         self.sightings = (self.sightings + 1).min(Self::MEMORY);
@@ -134,8 +153,20 @@ impl Slot {
             spread: Spread::new(),
             lately: Lately::default(),
             trial: None,
+            part: None,
             followed: None,
         }
+    }
+
+    /// What was found at `seen` is a part of what stands here.
+    pub(crate) fn notice_part(&mut self, seen: &BBox) {
+        let known = self.part.filter(|(part, _)| part.iou(seen) >= SAME_PART);
+        self.part = Some(known.map_or((*seen, 1), |(part, found)| (part, found + 1)));
+    }
+
+    /// Whether `seen` shows the part that is found for the whole now and then.
+    fn is_known_part(&self, seen: &BBox) -> bool {
+        self.part.is_some_and(|(part, found)| found >= KNOWN_PART && part.iou(seen) >= SAME_PART)
     }
 
     /// Something was found at `at` in this place after it was seen empty, or not at all, for a while: it has to
@@ -277,6 +308,7 @@ impl Slot {
     ) -> Identity {
         let pressing = self.case.is_none() && self.occupancy.is_held(dwell_s);
         let hurry = Hurry { pressing, dwell_s };
+        let is_part = self.is_known_part(seen) && shows_part(seen, &self.anchor);
         let Some(trial) = &mut self.trial else {
             if self.spread.is_astray(&self.anchor, seen, shown) {
                 self.manoeuvre = Some(self.occupancy.last_seen);
@@ -284,6 +316,9 @@ impl Slot {
             self.spread.follow(self.occupancy.last_seen, &mut self.anchor, seen, shown);
             return Identity::Same;
         };
+        if is_part && trial.passes_over() {
+            return Identity::Same;
+        }
         let means = [self.anchor, shift::moved(&self.anchor, aside.unwrap_or_default())];
         let Some(verdict) =
             trial.hear(self.occupancy.last_seen, (seen, shown), &means, &self.spread, hurry, others)
@@ -355,7 +390,8 @@ impl Slot {
         let mut next = Self::new(serial, self.latest, self.group, at, since);
         if let Some(trial) = &self.trial {
             next.anchor = trial.settled(&self.anchor);
-            // The boxes of the trial were sightings.
+            // The boxes of the trial were sightings, with scores that are among the latest.
+            next.standing = self.standing.latest();
             next.occupancy.count_hits(trial.boxes(), &self.occupancy);
         }
         *self = next;
@@ -370,6 +406,14 @@ fn extends(part: &BBox, whole: &BBox) -> bool {
     let (kept, more) = (left.min(right), left.max(right));
     let same = |off: f32, size: f32| off.abs() <= SHARED * size;
     more >= MORE * w && same(kept, w) && same(whole.y1 - part.y1, h) && same(whole.y2 - part.y2, h)
+}
+
+/// Whether `seen` is of a part of what stands in `whole`: detectors take the front of a car for one now and then.
+pub(crate) fn shows_part(seen: &BBox, whole: &BBox) -> bool {
+    whole.meets(seen)
+        && seen.covered_by(whole) >= INSIDE
+        && same_foot(seen, whole)
+        && seen.area() < LARGEST_PART * whole.area()
 }
 
 /// Whether both boxes end at the same line on the ground, as a part of an object and the whole of it do.
@@ -437,5 +481,45 @@ mod tests {
         slot.occupancy.hit(at(30.0), crate::case::occupancy::Hit::Sure);
         assert!(slot.sign(at(17.0)).is_some());
         assert!(slot.sign(at(27.0)).is_none());
+    }
+
+    #[test]
+    fn boxes_of_a_known_part_tell_of_no_other_object() {
+        let at = |seconds: u32| CaptureTime::default().plus_seconds(f64::from(seconds));
+        let whole = BBox { x1: 0.40, ..PART };
+        let seen = Detection { label: crate::detect::Label(0), score: 0.7, bbox: whole };
+        for known in [false, true] {
+            let mut slot = Slot::new(0, seen, 0, at(0), at(0));
+            for n in 1..30 {
+                slot.occupancy.hit(at(2 * n), crate::case::occupancy::Hit::Sure);
+                assert_eq!(slot.settle(&whole, [true; 4], 600.0, None, None), Identity::Same);
+            }
+            if known {
+                slot.notice_part(&PART);
+                slot.notice_part(&PART);
+            }
+            (30..37).for_each(|n| slot.occupancy.miss(at(2 * n), 5.0));
+            slot.suspect(at(74), None);
+            let boxes = [PART, PART, PART, whole, whole, PART, whole, whole, whole];
+            let other = boxes.iter().zip(37..).any(|(seen, n)| {
+                slot.occupancy.hit(at(2 * n), crate::case::occupancy::Hit::Sure);
+                slot.settle(seen, [true; 4], 600.0, None, None) != Identity::Same
+            });
+            assert_eq!(other, !known);
+        }
+    }
+
+    #[test]
+    fn what_has_taken_a_place_keeps_the_scores_that_it_was_found_with() {
+        let at = |seconds: u32| CaptureTime::default().plus_seconds(f64::from(seconds));
+        let seen = Detection { label: crate::detect::Label(0), score: 0.38, bbox: PART };
+        let mut slot = Slot::new(0, seen, 0, at(0), at(0));
+        (0..20).for_each(|_| slot.rate(0.38, None));
+        slot.suspect(at(50), None);
+        slot.hand_over(1, at(60), at(50));
+        (0..2).for_each(|_| slot.rate(0.43, None));
+        assert!(!slot.is_convincing(0.45), "a shadow that passes the score twice");
+        (0..5).for_each(|_| slot.rate(0.7, None));
+        assert!(slot.is_convincing(0.45));
     }
 }

@@ -34,8 +34,9 @@ const MOST_TOLD: f32 = 6.0;
 /// The position of an object's edges and how steadily a detector puts them there.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Spread {
-    /// Boxes in the mean, up to [`Spread::MEMORY`].
-    boxes: u32,
+    /// Boxes in the mean of each edge, up to [`Spread::MEMORY`]: one that is hidden is not known as well as the others.
+    #[serde(default = "Spread::well_known")]
+    edges: [u32; 4],
     /// Variance of each edge about the mean, in box sizes.
     variance: [f32; 4],
     #[serde(default)]
@@ -47,6 +48,10 @@ impl Spread {
     const MEMORY: u32 = 40;
     /// What is known only lately counts as so many.
     const FEW: u32 = 8;
+    /// An edge that showed less often than this is not known.
+    const FEWEST: u32 = 3;
+    /// The first boxes were of an object on its way in if it is seen so far from there, in box sizes.
+    const ON_ITS_WAY: f32 = 0.1;
     /// Deviation of an edge that is assumed of a detector not yet known, in box sizes …
     const ASSUMED: f32 = 0.05;
     /// … and how many boxes that assumption weighs.
@@ -63,35 +68,55 @@ impl Spread {
 
     /// Of a single box.
     pub(crate) fn new() -> Self {
-        Self { boxes: 1, variance: [Self::ASSUMED * Self::ASSUMED; 4], drift: Drift::default() }
+        Self { edges: [1; 4], variance: [Self::ASSUMED * Self::ASSUMED; 4], drift: Drift::default() }
     }
 
-    /// How many boxes are in the mean, and the variance of each edge about it, in box sizes.
+    /// What is assumed of a place in a state that does not say how well each edge is known.
+    fn well_known() -> [u32; 4] {
+        [Self::MEMORY; 4]
+    }
+
+    /// How many boxes are in the mean at least, and the variance of each edge about it, in box sizes.
     pub(crate) fn known(&self) -> (u32, &[f32; 4]) {
-        (self.boxes, &self.variance)
+        (self.edges.into_iter().min().unwrap_or(1), &self.variance)
     }
 
-    /// Takes those edges of `seen` that are `shown` into `mean`, of which this is the spread.
+    /// Whether an edge was hardly seen, though others were.
+    fn is_unknown(&self, edge: usize) -> bool {
+        self.edges[edge] < Self::FEWEST && self.edges.iter().any(|&boxes| boxes >= Self::FEW)
+    }
+
+    /// Takes those edges of `seen` that are `shown` into `mean`, of which this is the spread. The first boxes are dropped when
+    /// they turn out to have been of an object on its way in.
     pub(crate) fn follow(&mut self, at: CaptureTime, mean: &mut BBox, seen: &BBox, shown: [bool; 4]) {
-        self.boxes = (self.boxes + 1).min(Self::MEMORY);
-        let weight = 1.0 / self.boxes as f32;
-        let spread_weight = 1.0 / (self.boxes + Self::ASSUMED_BOXES) as f32;
-        let known = self.boxes >= Self::KNOWN_BOXES;
+        let new = self.edges.iter().all(|&boxes| boxes < Self::FEWEST);
+        if new
+            && shown == [true; 4]
+            && (0..4).any(|edge| is_off(&offsets(mean, seen), edge, Self::ON_ITS_WAY))
+        {
+            *mean = *seen;
+            *self = Self::new();
+            return;
+        }
         let mut step = offsets(mean, seen);
         let mut whole = shown == [true; 4];
-        for (edge, ((off, variance), shown)) in step.iter_mut().zip(&mut self.variance).zip(shown).enumerate()
-        {
+        for (edge, off) in step.iter_mut().enumerate() {
+            let (boxes, variance) = (&mut self.edges[edge], &mut self.variance[edge]);
             let inside = if edge < 2 { *off } else { -*off };
-            if !shown || (known && inside > (ASTRAY * variance.sqrt()).max(Self::CUT_OFF)) {
+            let cut_off =
+                *boxes >= Self::KNOWN_BOXES && inside > (ASTRAY * variance.sqrt()).max(Self::CUT_OFF);
+            if !shown[edge] || cut_off {
                 *off = 0.0;
                 whole = false;
                 continue;
             }
+            *boxes = (*boxes + 1).min(Self::MEMORY);
             let most = Self::CLIP * variance.sqrt().max(Self::LEAST);
             *off = off.clamp(-most, most);
-            *variance += spread_weight * (*off * *off - *variance);
+            *variance += (*off * *off - *variance) / (*boxes + Self::ASSUMED_BOXES) as f32;
+            *off /= *boxes as f32;
         }
-        let (w, h) = (weight * mean.width(), weight * mean.height());
+        let (w, h) = (mean.width(), mean.height());
         mean.x1 += w * step[0];
         mean.y1 += h * step[1];
         mean.x2 += w * step[2];
@@ -114,18 +139,14 @@ impl Spread {
 
     /// Where it is seen from now on is known from a few boxes only.
     pub(crate) fn unsettle(&mut self) {
-        self.boxes = self.boxes.min(Self::FEW);
+        self.edges = self.edges.map(|boxes| boxes.min(Self::FEW));
     }
 
     /// Whether one of the `shown` edges of `seen` lies so far from `mean`, and the one across from it by half of that at
     /// least, that the object is not in its place. An edge that moves alone is of a part of it.
     pub(crate) fn is_astray(&self, mean: &BBox, seen: &BBox, shown: [bool; 4]) -> bool {
-        let off = offsets(mean, seen);
-        (0..4).any(|edge| {
-            let least = (ASTRAY * self.variance[edge].sqrt()).max(LEAST_ASTRAY);
-            let across = off[edge ^ 2] * off[edge].signum();
-            shown[edge] && off[edge].abs() > least && across > off[edge].abs() / 2.0
-        })
+        let least = |edge: usize| (ASTRAY * self.variance[edge].sqrt()).max(LEAST_ASTRAY);
+        (0..4).any(|edge| shown[edge] && is_off(&offsets(mean, seen), edge, least(edge)))
     }
 
     /// How much more likely it is that the edges `middles`, each of so many boxes, are another object's than those
@@ -133,17 +154,17 @@ impl Spread {
     /// are compared: for one object with the variance of a difference of two means, for two objects with that of
     /// [`OTHER_SPREAD`] on top.
     pub(super) fn unlike(&self, mean: &BBox, middles: [(f32, usize); 4], drift: f32) -> f32 {
-        let edge = |((off, boxes), variance): ((f32, usize), &f32)| {
-            if boxes == 0 {
+        let unlike = |edge: usize, off: f32| {
+            let boxes = middles[edge].1;
+            if boxes == 0 || self.is_unknown(edge) {
                 return 0.0;
             }
-            let same = self.noise(*variance, boxes) + drift;
+            let same = self.noise(edge, boxes) + drift;
             let other = same + OTHER_SPREAD * OTHER_SPREAD;
             0.5 * (off * off * (1.0 / same - 1.0 / other) - (other / same).ln())
         };
         let middle = BBox::from(middles.map(|(edge, _)| edge));
-        let boxes = middles.map(|(_, boxes)| boxes);
-        offsets(mean, &middle).into_iter().zip(boxes).zip(&self.variance).map(edge).sum()
+        offsets(mean, &middle).into_iter().enumerate().map(|(edge, off)| unlike(edge, off)).sum()
     }
 
     /// The same against one object in a view that was nudged in the gap: then its edges may all lie elsewhere, but all
@@ -159,8 +180,7 @@ impl Spread {
         let off = offsets(mean, &BBox::from(middles.map(|(edge, _)| edge)));
         let density = |off: f32, variance: f32| -0.5 * (off * off / variance + variance.ln());
         let axis = |low: usize, high: usize, nudge: f32, seen: Option<(f32, f32)>| {
-            let [same_low, same_high] =
-                [low, high].map(|edge| self.noise(self.variance[edge], middles[edge].1) + drift);
+            let [same_low, same_high] = [low, high].map(|edge| self.noise(edge, middles[edge].1) + drift);
             let (same, other) = (same_low + same_high, 2.0 * OTHER_SPREAD * OTHER_SPREAD);
             let (grown, along) = (off[high] - off[low], (off[high] + off[low]) / 2.0);
             let nudge = nudge * nudge;
@@ -178,7 +198,7 @@ impl Spread {
         let by = |seen: fn(&Others) -> (f32, f32), size: f32| {
             others.map(|others| (seen(others).0 / size, seen(others).1 / (size * size)))
         };
-        let all_seen = middles.iter().all(|&(_, boxes)| boxes > 0);
+        let all_seen = (0..4).all(|edge| middles[edge].1 > 0 && !self.is_unknown(edge));
         all_seen.then(|| {
             let x = axis(0, 2, NUDGE_ACROSS / sizes[0], by(|others| others.x, sizes[0]));
             let y = axis(1, 3, NUDGE_DOWN / sizes[1], by(|others| others.y, sizes[1]));
@@ -186,10 +206,10 @@ impl Spread {
         })
     }
 
-    /// Variance of the difference between the mean of an edge and that of `boxes` more, in box sizes.
-    fn noise(&self, variance: f32, boxes: usize) -> f32 {
-        let share = 1.0 / self.boxes as f32 + TRIMMED_LOSS / boxes.max(1) as f32;
-        variance.max(Self::LEAST * Self::LEAST) * share
+    /// Variance of the difference between the mean of `edge` and that of `boxes` more, in box sizes.
+    fn noise(&self, edge: usize, boxes: usize) -> f32 {
+        let share = 1.0 / self.edges[edge] as f32 + TRIMMED_LOSS / boxes.max(1) as f32;
+        self.variance[edge].max(Self::LEAST * Self::LEAST) * share
     }
 }
 
@@ -202,6 +222,11 @@ pub(super) fn or_nudged(unlike: f32, unlike_nudged: Option<(f32, f32)>, gap_s: f
     let chance = odds / (1.0 + odds);
     let same = (1.0 - chance) * (-unlike).exp() + chance * (-unlike_nudged).exp();
     unlike.min(-same.max(f32::MIN_POSITIVE).ln())
+}
+
+/// Whether an edge is `off` by more than `least`, and the one across from it by half of that at least.
+fn is_off(off: &[f32; 4], edge: usize, least: f32) -> bool {
+    off[edge].abs() > least && off[edge ^ 2] * off[edge].signum() > off[edge].abs() / 2.0
 }
 
 /// How far the edges of `seen` lie from those of `mean`, in widths and heights of `mean`.

@@ -43,6 +43,9 @@ const LIKELY_OTHER: f32 = 1.0;
 /// A place at a busy kerb changes hands about once in so many seconds, and one in which something has stood for longer
 /// about once in as long as that.
 const TURNOVER_S: f64 = 3600.0;
+/// A gap that is longer than this, in seconds, and than all the time for which something had stood there before: it is as
+/// likely as not that the place has changed hands, since most stays are short and a stay that has lasted goes on (Lindy). Not so where the view was lost: where things are seen after that is too uncertain to tell.
+const SOON_S: f64 = 60.0;
 /// What an empty look is worth: a detector that missed an object once is likely to miss it again in the same light,
 /// so that a run of misses says less than as many independent ones …
 const EMPTY_WORTH: f32 = 0.85;
@@ -120,6 +123,9 @@ pub(crate) struct Trial {
     gap_s: f64,
     #[serde(default)]
     unseen_s: f64,
+    /// Boxes of a known part that were passed over.
+    #[serde(default)]
+    parts: usize,
     /// What was seen of it, and which edges of that showed.
     #[serde(default)]
     heard: Vec<(BBox, [bool; 4])>,
@@ -130,7 +136,8 @@ impl Trial {
     pub(crate) fn new(since: CaptureTime, gap: Gap) -> Self {
         let Gap { stood_s, lasted_s: gap_s, unseen_s, emptiness, left, came, watched, shows, nudged } = gap;
         let most = MOST_EMPTINESS + (gap_s / GLARE_S).max(1.0).ln() as f32;
-        let turnover = (gap_s.max(1.0) / TURNOVER_S.max(stood_s)).ln() as f32;
+        let turnover_s = if gap_s > SOON_S.max(stood_s) && !nudged { gap_s } else { TURNOVER_S.max(stood_s) };
+        let turnover = (gap_s.max(1.0) / turnover_s).ln() as f32;
         let odds = turnover.min(0.0) + (EMPTY_WORTH * emptiness).min(most);
         let odds = match (left, watched) {
             (true, _) if came => odds + MANOEUVRE + SECOND,
@@ -138,12 +145,19 @@ impl Trial {
             (false, true) => odds - UNSEEN_MANOEUVRE,
             (false, false) => odds - shows.min(UNSEEN_MANOEUVRE),
         };
-        Self { since, odds, nudged, gap_s, unseen_s, heard: Vec::with_capacity(2 * MOST) }
+        Self { since, odds, nudged, gap_s, unseen_s, parts: 0, heard: Vec::with_capacity(2 * MOST) }
     }
 
     /// When the gap before it began.
     pub(crate) fn gap_began(&self) -> CaptureTime {
         self.since.plus_seconds(-self.unseen_s)
+    }
+
+    /// A box of what is known to be a part of the object before tells nothing, and is passed over. Not so if there are too
+    /// many: then it may be all that stands there now.
+    pub(crate) fn passes_over(&mut self) -> bool {
+        self.parts += 1;
+        self.parts < FEWEST
     }
 
     /// Sightings so far.
@@ -371,6 +385,41 @@ mod tests {
         let (mut anchor, mut known) = (mean, spread);
         (0..50).for_each(|n| known.follow(look(n), &mut anchor, &part, [true; 4]));
         assert!((anchor.x1 - mean.x1).abs() < 1e-6, "an edge inside a well known place was not seen");
+    }
+
+    #[test]
+    fn an_edge_that_was_hidden_all_the_time_tells_of_no_other_object() {
+        let (mut mean, mut spread) = (BBox { x1: 0.37, ..CAR }, Spread::new());
+        // Something hides the left edge, which the first box had elsewhere.
+        for n in 0..60 {
+            let seen = shifted(0.004 * ((n % 3) as f32 - 1.0));
+            spread.follow(look(n), &mut mean, &seen, [false, true, true, true]);
+        }
+        let mut trial = Trial::new(CaptureTime::default(), gap(5.0));
+        let verdict = (0..MOST).find_map(|n| {
+            let seen = shifted(0.004 * ((n % 3) as f32 - 1.0));
+            trial.hear(look(n), (&seen, [true; 4]), &[mean; 2], &spread, HURRY, None)
+        });
+        assert_eq!(verdict, Some(Verdict::Same));
+        // Once it shows it is known after a few boxes.
+        (0..5).for_each(|n| spread.follow(look(60 + n), &mut mean, &CAR, [true; 4]));
+        assert!((mean.x1 - CAR.x1).abs() < 0.01, "{mean:?}");
+    }
+
+    #[test]
+    fn a_first_box_on_the_way_in_is_dropped() {
+        let (mut mean, mut spread) = (shifted(-0.03), Spread::new());
+        (0..3).for_each(|n| spread.follow(look(n), &mut mean, &CAR, [true; 4]));
+        assert!((mean.x1 - CAR.x1).abs() < 1e-6, "{mean:?}");
+    }
+
+    #[test]
+    fn what_was_out_of_sight_for_longer_than_it_had_stood_may_have_gone() {
+        let odds = |stood_s, lasted_s, nudged| {
+            Trial::new(CaptureTime::default(), Gap { stood_s, lasted_s, nudged, ..gap(5.0) }).odds()
+        };
+        assert!(odds(20.0, 200.0, false) > odds(300.0, 200.0, false) + 2.0);
+        assert_eq!(odds(20.0, 200.0, true), odds(300.0, 200.0, true), "the view was lost");
     }
 
     #[test]

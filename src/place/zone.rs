@@ -79,6 +79,23 @@ impl Polygon {
         }
         inside
     }
+
+    /// How far the point is from the nearest side, inside or out, where `unit` is one along either axis.
+    pub(crate) fn distance_to_side(&self, (x, y): (f32, f32), unit: (f32, f32)) -> f32 {
+        let scaled = |[x, y]: [f32; 2]| (x / unit.0, y / unit.1);
+        let (x, y) = scaled([x, y]);
+        let mut from = scaled(self.corners[self.corners.len() - 1]);
+        let mut nearest = f32::INFINITY;
+        for &to in &self.corners {
+            let to = scaled(to);
+            let (dx, dy) = (to.0 - from.0, to.1 - from.1);
+            let length = (dx * dx + dy * dy).max(f32::MIN_POSITIVE);
+            let along = (((x - from.0) * dx + (y - from.1) * dy) / length).clamp(0.0, 1.0);
+            nearest = nearest.min(f32::hypot(x - from.0 - along * dx, y - from.1 - along * dy));
+            from = to;
+        }
+        nearest
+    }
 }
 
 /// Area by the shoelace formula.
@@ -100,6 +117,20 @@ mod tests {
         assert!(l.contains((0.8, 0.2)));
         assert!(!l.contains((0.8, 0.8)), "the notch is outside");
         assert!(!l.contains((0.05, 0.2)));
+    }
+
+    #[test]
+    fn the_nearest_side_is_told_in_units_of_either_axis() {
+        let l = Polygon::new(vec![[0.1, 0.1], [0.9, 0.1], [0.9, 0.4], [0.4, 0.4], [0.4, 0.9], [0.1, 0.9]])
+            .unwrap();
+        let is = |point, unit, expected: f32| {
+            let distance = l.distance_to_side(point, unit);
+            assert!((distance - expected).abs() < 1e-5, "{distance} for {expected}");
+        };
+        is((0.3, 0.6), (1.0, 1.0), 0.1);
+        is((0.3, 0.6), (0.1, 1.0), 0.3);
+        is((0.5, 0.5), (1.0, 1.0), 0.1);
+        is((0.3, 0.3), (1.0, 1.0), f32::hypot(0.1, 0.1));
     }
 
     #[test]

@@ -20,7 +20,9 @@ use super::candidates::Candidates;
 use super::landmarks;
 use super::scene::{Hiding, Scene, Terms, happening};
 use crate::case::occupancy::{Hit, KNOWN_LATE_S};
-use crate::case::{Case, Change, Happening, Identity, Sign, Slot, aside, common, others, same_foot};
+use crate::case::{
+    Case, Change, Happening, Identity, Sign, Slot, aside, common, others, same_foot, shows_part,
+};
 use crate::clock::CaptureTime;
 use crate::detect::{BBox, Detection};
 use crate::look::View;
@@ -179,6 +181,11 @@ impl Dwell {
             }
             views.push((row, detection.bbox, shown));
         }
+        for &index in &candidates.parts {
+            let (seen, group) = (&scene.detections[index].bbox, scene.groups[index]);
+            let whole = |slot: &&mut Slot| slot.group == group && shows_part(seen, &slot.anchor);
+            self.slots.iter_mut().filter(whole).for_each(|slot| slot.notice_part(seen));
+        }
         signs.clear();
         let recent = scene.at.plus_seconds(-GAP_S.max(3.0 * scene.usual_step_s));
         signs.extend(self.slots.iter().filter_map(|slot| slot.sign(recent)));
@@ -307,13 +314,17 @@ impl Dwell {
             if found {
                 continue;
             }
-            let hiding = scene.hiding(slot);
-            if jolted || hiding == Hiding::All {
-                slot.occupancy.blind();
-            } else {
-                slot.occupancy.miss(scene.at, scene.longest_step_s);
-                if !proven || hiding == Hiding::Part {
-                    slot.occupancy.discount();
+            let (at, longest_step_s) = (scene.at, scene.longest_step_s);
+            match scene.hiding(slot) {
+                _ if jolted => slot.occupancy.blind(),
+                Hiding::All(Some(by)) => slot.occupancy.hide(at, &by),
+                Hiding::All(None) => slot.occupancy.blind(),
+                Hiding::Part => slot.occupancy.miss_in_part(at, longest_step_s),
+                Hiding::None => {
+                    slot.occupancy.miss(at, longest_step_s);
+                    if !proven {
+                        slot.occupancy.discount();
+                    }
                 }
             }
         }
@@ -321,7 +332,7 @@ impl Dwell {
 
     /// Makes a slot for each object in the zone that has none.
     fn take_new(&mut self, scene: &Scene<'_>, terms: &Terms) {
-        let Scratch { candidates: Candidates { standing, stopping }, placed, found, .. } = &self.scratch;
+        let Scratch { candidates: Candidates { standing, stopping, .. }, placed, found, .. } = &self.scratch;
         let free = standing.iter().zip(placed).filter(|&(_, &placed)| !placed).map(|(&index, _)| index);
         for (index, stands) in
             free.map(|index| (index, true)).chain(stopping.iter().map(|&index| (index, false)))

@@ -8,14 +8,15 @@
 //! - One look with something and one without decide nothing; a case opens once the belief in it is sure and the
 //!   dwell is reached.
 //! - Where few looks fall into the dwell, its way in and out tells how long something was there, if it was seen inside
-//!   twice at least, or once on the straight way between two sightings outside.
+//!   twice at least, or once on the straight way between two sightings outside, or not at all on such a way between three
+//!   with nothing else about; and what cannot have got out yet is still inside.
 //! - It clears only when the zone was seen empty for the clear time. While the place where something was last seen
 //!   is hidden, the zone was not seen empty.
 
 use serde::{Deserialize, Serialize};
 
 use super::company::Led;
-use super::passage::{Left, Passage};
+use super::passage::{Crossed, Inferred, Passage};
 use super::places::Places;
 use super::scene::{Scene, Sighted, Terms, WEAK, happening};
 
@@ -27,6 +28,9 @@ use crate::detect::Detection;
 
 /// A zone without a case is forgotten after this much empty time, in seconds, if its clear time is longer.
 const FORGET_S: f64 = 10.0;
+
+/// What was seen so often is there: what must still be inside counts though it is not found.
+const SURE_HITS: u32 = 3;
 
 /// The state of one presence rule.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -72,10 +76,11 @@ impl Presence {
             self.passage.look(scene, terms);
         }
         let before = self.zone.as_ref().map(|zone| zone.last_seen);
-        let left = self.leaves(few && best.is_none(), scene, terms);
-        match (&mut self.zone, best, left) {
-            (Some(zone), None, Some(Left { at, sightings, latest })) if self.case.is_none() => {
-                (0..sightings).for_each(|_| zone.hit(at, Hit::Sure));
+        let inferred = self.infer(few && best.is_none(), scene, terms);
+        let mut left = inferred.is_some_and(|inferred| inferred.left);
+        match (&mut self.zone, best, inferred) {
+            (Some(zone), None, Some(Inferred { until, sightings, latest, .. })) if self.case.is_none() => {
+                (0..sightings).for_each(|_| zone.hit(until, Hit::Sure));
                 self.seen.push(Detection { bbox: latest.bbox.clamped(), ..latest });
             }
             (None, Some(Best { score, stands: true }), _) if score >= terms.score => {
@@ -91,6 +96,18 @@ impl Presence {
                 }
                 self.zone = Some(zone);
                 self.inside = 1;
+            }
+            (None, None, _) if few => {
+                let crossed = self.passage.crossed(terms, scene.at);
+                let stayed = |crossed: &Crossed| crossed.until.seconds_since(crossed.from) >= terms.dwell_s;
+                let Some(crossed) = crossed.filter(stayed) else { return };
+                let mut zone = Occupancy::new(crossed.until, crossed.from);
+                zone.hit(crossed.until, Hit::Sure);
+                zone.hit(crossed.until, Hit::Sure);
+                self.seen.push(crossed.latest);
+                self.seen_since = Some(crossed.from);
+                self.zone = Some(zone);
+                left = true;
             }
             (None, ..) => return,
             (Some(zone), Some(Best { stands: false, .. }), _) => zone.blind(),
@@ -122,8 +139,9 @@ impl Presence {
             }
         }
         let found = self.zone.as_ref().map(|zone| zone.last_seen) != before;
-        self.open(scene.at, before, found, terms, out);
-        self.left |= left.is_some() && self.case.is_some();
+        let last_seen = if best.is_some() { None } else { before };
+        self.open(scene.at, last_seen, found, terms, out);
+        self.left |= left && self.case.is_some();
         self.clear(scene.at, terms, out);
     }
 
@@ -173,20 +191,25 @@ impl Presence {
         best.filter(|_| !self.led.is_kept())
     }
 
-    /// How what was inside until a look or two ago left, if it `may` have.
-    fn leaves(&self, may: bool, scene: &Scene<'_>, terms: &Terms) -> Option<Left> {
-        let zone = self.zone.as_ref().filter(|_| may)?;
-        if self.again.is_some() {
-            return None;
-        }
-        self.passage.left(terms, zone.last_seen, scene.at, self.inside < 2)
+    /// What is known of what was inside until a look or two ago, if that `may` be asked: how it left, or that it must still
+    /// be there and has been for long enough.
+    fn infer(&self, may: bool, scene: &Scene<'_>, terms: &Terms) -> Option<Inferred> {
+        let zone = self.zone.as_ref().filter(|_| may && self.again.is_none())?;
+        let left = self.passage.left(terms, zone.last_seen, scene.at, self.inside < 2);
+        left.or_else(|| {
+            let stays = self.passage.stays(terms, zone.last_seen, scene.at)?;
+            let enough =
+                zone.hits >= SURE_HITS && stays.until.seconds_since(zone.first_seen) >= terms.dwell_s;
+            enough.then_some(stays)
+        })
     }
 
-    /// Opens, keeps or leaves be the case on a look on which something was `found`, and before that at `before`.
+    /// Opens, keeps or leaves be the case on a look on which something was `found`, and seen in the zone at `last_seen` if not
+    /// on this look.
     fn open(
         &mut self,
         at: CaptureTime,
-        before: Option<CaptureTime>,
+        last_seen: Option<CaptureTime>,
         found: bool,
         terms: &Terms,
         out: &mut Vec<Happening>,
@@ -209,8 +232,7 @@ impl Presence {
                 let opened = terms.opened(at, sighted, self.seen.clone());
                 // Where it is seen outside now, it was on the look before that it was seen in the zone for the last time: when
                 // it crossed the edge was not seen.
-                let last_seen = if zone.last_seen == at { at } else { before.unwrap_or(at) };
-                let opened = Case { last_seen, ..opened };
+                let opened = Case { last_seen: last_seen.unwrap_or(at), ..opened };
                 out.push(happening(Change::Opened, at, &opened));
                 self.case = Some(opened);
             }

@@ -61,14 +61,14 @@ const OWN_FOOT: f32 = 0.3;
 pub(crate) const WEAK: f32 = 0.5;
 
 /// How much of a place something nearer to the camera hides.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Hiding {
     /// Too little to miss what stands there.
     None,
     /// So much that it may be missed.
     Part,
-    /// All that a detector needs to find it.
-    All,
+    /// All that a detector needs to find it, by what is here if that is not on the move.
+    All(Option<BBox>),
 }
 
 /// One usable look, with tracks and class groups.
@@ -171,7 +171,7 @@ impl Scene<'_> {
             // What was found beside its neighbour, if only in part, is not hidden by it.
             if !was_beside(track, occupancy.last_seen) {
                 if covered >= HIDDEN {
-                    return Hiding::All;
+                    return Hiding::All((track.motion != Motion::Moving).then_some(cover));
                 }
                 newly += covered;
             }
@@ -183,7 +183,11 @@ impl Scene<'_> {
             hidden += covered;
         }
         let by_both = newly >= ADDS && hidden >= HIDDEN_BY_NEIGHBOUR;
-        if by_both || (hiding == Hiding::Part && hidden >= HIDDEN_IN_PART) { Hiding::All } else { hiding }
+        if by_both || (hiding == Hiding::Part && hidden >= HIDDEN_IN_PART) {
+            Hiding::All(None)
+        } else {
+            hiding
+        }
     }
 
     /// The same, hidden by something of another class group. In a crowd whoever stands where another was is as likely
