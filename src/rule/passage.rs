@@ -30,7 +30,7 @@ const ALIKE: std::ops::Range<f32> = 0.67..1.5;
 /// when it was seen inside but once.
 const ASTRAY: f32 = 1.0;
 /// … and if it was not seen inside at all.
-const ASTRAY_UNSEEN: f32 = 0.5;
+const ASTRAY_UNSEEN: f32 = 0.3;
 /// Most sightings remembered; where there are more of them in so short a time, no way can be told.
 const MOST_SIGHTINGS: usize = 16;
 
