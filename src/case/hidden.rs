@@ -3,6 +3,7 @@
 //!
 //! # Invariants
 //! - Looks between two on which the same thing hid the place change no belief.
+//! - What was believed before the view turned out to be unusable is not believed again.
 
 use serde::{Deserialize, Serialize};
 
@@ -78,5 +79,17 @@ mod tests {
         assert!(now < before - 3.0, "another bus, elsewhere");
         let (before, now) = believed(BUS, 60);
         assert!(now < before - 3.0, "too long ago");
+    }
+
+    #[test]
+    fn what_was_believed_before_the_view_turned_out_to_be_unusable_is_not_believed_again() {
+        let mut place = Occupancy::new(at(0), at(0));
+        (1..30).for_each(|n| place.hit(at(n * 2), Hit::Sure));
+        (30..34).for_each(|n| place.miss(at(n * 2), 5.0));
+        place.hide(at(68), &BUS);
+        assert!(place.emptiness() > 3.0);
+        place.forgive(at(66), true);
+        place.hide(at(70), &BUS);
+        assert_eq!(place.emptiness(), 0.0);
     }
 }

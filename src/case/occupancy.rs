@@ -269,6 +269,7 @@ impl Occupancy {
     /// before says nothing either.
     pub(crate) fn forgive(&mut self, at: CaptureTime, moved: bool) {
         self.lost_view |= moved;
+        self.hidden = None;
         if at.seconds_since(self.last_seen) <= KNOWN_LATE_S {
             self.unproven = self.misses;
             self.empty_s = 0.0;

@@ -44,7 +44,8 @@ const LIKELY_OTHER: f32 = 1.0;
 /// about once in as long as that.
 const TURNOVER_S: f64 = 3600.0;
 /// A gap that is longer than this, in seconds, and than all the time for which something had stood there before: it is as
-/// likely as not that the place has changed hands, since most stays are short and a stay that has lasted goes on (Lindy). Not so where the view was lost: where things are seen after that is too uncertain to tell.
+/// likely as not that the place has changed hands, since most stays are short and a stay that has lasted goes on (Lindy).
+/// Not so where the view was lost: where things are seen after that is too uncertain to tell.
 const SOON_S: f64 = 60.0;
 /// What an empty look is worth: a detector that missed an object once is likely to miss it again in the same light,
 /// so that a run of misses says less than as many independent ones …
@@ -395,12 +396,16 @@ mod tests {
             let seen = shifted(0.004 * ((n % 3) as f32 - 1.0));
             spread.follow(look(n), &mut mean, &seen, [false, true, true, true]);
         }
-        let mut trial = Trial::new(CaptureTime::default(), gap(5.0));
+        let mut trial = Trial::new(CaptureTime::default(), gap(8.0));
         let verdict = (0..MOST).find_map(|n| {
             let seen = shifted(0.004 * ((n % 3) as f32 - 1.0));
             trial.hear(look(n), (&seen, [true; 4]), &[mean; 2], &spread, HURRY, None)
         });
         assert_eq!(verdict, Some(Verdict::Same));
+        // However far off the first box had it.
+        let far = BBox { x1: mean.x1 - 0.04, ..mean };
+        let seen = <[f32; 4]>::from(CAR).map(|edge| (edge, MOST));
+        assert!(spread.unlike(&far, seen, 0.0) < 0.0);
         // Once it shows it is known after a few boxes.
         (0..5).for_each(|n| spread.follow(look(60 + n), &mut mean, &CAR, [true; 4]));
         assert!((mean.x1 - CAR.x1).abs() < 0.01, "{mean:?}");
