@@ -9,6 +9,7 @@ pub(crate) mod occupancy;
 mod shift;
 mod slot;
 mod spread;
+mod stretch;
 pub mod throttle;
 mod trial;
 

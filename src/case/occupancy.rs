@@ -13,6 +13,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::hidden::{Belief, Hidden};
+use super::stretch::Stretch;
 use crate::clock::CaptureTime;
 use crate::detect::BBox;
 
@@ -49,8 +50,6 @@ const MOST_COUNTED: u32 = 200;
 /// The shortest time between two objects in one place, in seconds: a car needs two or three to leave it, and another
 /// one, which had to wait for that, five or more to get into it.
 const DOUBT_S: f64 = 8.0;
-/// How many times the usual time between two hits is much longer than usual.
-const USUAL_FACTOR: f64 = 5.0;
 /// Longest wait that the previous line can ask for, in seconds.
 const LONGEST_WAIT_S: f64 = 300.0;
 
@@ -68,13 +67,6 @@ const BESIDE_S: f64 = 2.0;
 const CATCHING_STEP_S: f64 = 2.5;
 /// A stretch without a sighting that is longer than this was bridged, in seconds: it is dwell, but nothing was seen.
 const BRIDGED_S: f64 = 10.0;
-/// How long something must have been in view at one stretch before a case opens, in seconds: bursts of a detector's ghost
-/// are shorter, however many there are …
-const IN_VIEW_S: f64 = 20.0;
-/// … or this share of the dwell, for rules that wait for less …
-const IN_VIEW_SHARE: f64 = 1.0 / 3.0;
-/// … or this much if it was seen to come: a ghost does not drive into its place.
-const IN_VIEW_CAME_S: f64 = 10.0;
 
 /// How strongly a look speaks for the place being occupied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,19 +97,10 @@ pub(crate) struct Occupancy {
     unproven: u32,
     empty_s: f64,
     longest_empty_s: f64,
-    /// The longest stretch for which it was in view, without a bridge, before the one that goes on, in seconds …
-    #[serde(default)]
-    longest_stretch_s: f64,
-    /// … and since when that one does, if not since `first_seen`.
-    #[serde(default)]
-    stretch_since: Option<CaptureTime>,
-    /// Hits in that one.
-    #[serde(default)]
-    stretch_hits: u32,
+    /// For how long it was in view.
+    #[serde(flatten)]
+    stretch: Stretch,
     last_judged: Option<CaptureTime>,
-    /// Whether it was seen to come.
-    #[serde(default)]
-    came: bool,
     /// Whether the view was unusable since the last hit.
     #[serde(default)]
     lost_view: bool,
@@ -141,11 +124,8 @@ impl Occupancy {
             unproven: 0,
             empty_s: 0.0,
             longest_empty_s: 0.0,
-            longest_stretch_s: 0.0,
-            stretch_since: None,
-            stretch_hits: 1,
+            stretch: Stretch::new(),
             last_judged: Some(at),
-            came: false,
             lost_view: false,
             hidden: None,
         }
@@ -164,7 +144,7 @@ impl Occupancy {
 
     /// It was seen to come.
     pub(crate) fn note_coming(&mut self) {
-        self.came = true;
+        self.stretch.note_coming();
     }
 
     /// The chance that the object is detected on a look at it, from its own history; 2 in 3 to begin with.
@@ -175,14 +155,10 @@ impl Occupancy {
     /// The place was found occupied.
     pub(crate) fn hit(&mut self, at: CaptureTime, hit: Hit) {
         if self.is_bridge(at) {
-            self.longest_stretch_s = self.in_view_s();
-            // What could not be seen for a while has not ended for that: its stretch goes on where it stopped.
             let goes_on = self.lost_view && self.emptiness() < DOUBT;
-            let before_s = if goes_on { self.stretch_s() } else { 0.0 };
-            self.stretch_since = Some(at.plus_seconds(-before_s));
-            self.stretch_hits = if goes_on { self.stretch_hits } else { 0 };
+            self.stretch.bridge(self.first_seen, self.last_seen, at, goes_on);
         }
-        self.stretch_hits += 1;
+        self.stretch.hit();
         // Misses count into the detection rate only once a hit proves that the object was there.
         let misses = self.misses as f32;
         let step_s = at.seconds_since(self.last_seen) / f64::from(self.misses + 1);
@@ -321,49 +297,36 @@ impl Occupancy {
     /// Whether nothing was found for more than `least_s` until `at`, and for much longer than is usual here: a
     /// camera that is looked at twice a minute loses nothing between two looks.
     pub(crate) fn was_lost(&self, at: CaptureTime, least_s: f64) -> bool {
-        let usual_s = self.stretch_s() / f64::from(self.stretch_hits.max(1));
-        self.stretch_hits >= 3 && at.seconds_since(self.last_seen) > least_s.max(USUAL_FACTOR * usual_s)
+        let unseen_s = at.seconds_since(self.last_seen);
+        unseen_s > least_s && self.stretch.is_unusual(self.first_seen, self.last_seen, unseen_s)
     }
 
     /// Whether a sighting at `at` ends a stretch in which the object was looked for and not found.
     fn is_bridge(&self, at: CaptureTime) -> bool {
         let looked_for = self.misses > 0 || self.last_judged != Some(self.last_seen);
         self.was_lost(at, BRIDGED_S)
-            || (self.stretch_hits < 3 && looked_for && at.seconds_since(self.last_seen) > BRIDGED_S)
-    }
-
-    /// The longest stretch for which it was in view, without a bridge, in seconds.
-    fn in_view_s(&self) -> f64 {
-        self.stretch_s().max(self.longest_stretch_s)
-    }
-
-    /// For how long it has been in view since the latest bridge, in seconds.
-    fn stretch_s(&self) -> f64 {
-        self.last_seen.seconds_since(self.stretch_since.unwrap_or(self.first_seen))
+            || (self.stretch.hits() < 3 && looked_for && at.seconds_since(self.last_seen) > BRIDGED_S)
     }
 
     /// Counts `hits` further sightings that were made before the place got this belief, while it still had `other`.
     pub(crate) fn count_hits(&mut self, hits: u32, other: &Self) {
         self.hits += hits;
         self.looks += hits;
-        self.stretch_since = other.stretch_since.filter(|&since| since > self.first_seen);
-        self.stretch_hits = if self.stretch_since.is_some() { other.stretch_hits } else { self.hits };
+        self.stretch.go_on_from(&other.stretch, self.first_seen, self.hits);
         self.log_odds = other.log_odds;
     }
 
     /// Takes in what another belief about the same object knows.
     pub(crate) fn take_in(&mut self, other: &Self) {
         let (first_seen, longest) = (self.first_seen, self.longest_empty_s.max(other.longest_empty_s));
-        let stretch_s = self.in_view_s().max(other.in_view_s());
-        let came = self.came || other.came;
+        let seen = (self.first_seen, self.last_seen);
+        let stretch = self.stretch.joined(seen, &other.stretch, (other.first_seen, other.last_seen));
         if other.last_seen > self.last_seen {
             *self = other.clone();
         }
-        self.came = came;
-        self.stretch_since.get_or_insert(self.first_seen);
         self.first_seen = first_seen.min(other.first_seen);
         self.longest_empty_s = longest;
-        self.longest_stretch_s = stretch_s;
+        self.stretch = stretch;
     }
 
     /// Starts the dwell anew at `at`: what is seen now may not be what was seen before.
@@ -382,13 +345,7 @@ impl Occupancy {
             && self.hits >= 3
             && self.log_odds >= SURE_OCCUPIED
             && self.dwell_s() >= dwell_s
-            && self.in_view_s() >= self.least_in_view_s(dwell_s)
-    }
-
-    /// For how long it must have been in view at one stretch, in seconds, for a case after `dwell_s`.
-    fn least_in_view_s(&self, dwell_s: f64) -> f64 {
-        let least_s = if self.came { IN_VIEW_CAME_S } else { IN_VIEW_S };
-        least_s.min(IN_VIEW_SHARE * dwell_s)
+            && self.stretch.is_enough(self.first_seen, self.last_seen, dwell_s)
     }
 
     /// Whether it was seen empty for `clear_s` beyond doubt, by this object's own standard.

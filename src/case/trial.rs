@@ -25,8 +25,10 @@ const MOMENT_S: f64 = 6.0;
 /// not rare among many trials, the verdict that it is another object cannot be taken back, and nothing is lost by a moment.
 const MOMENT_SHARE: f64 = 0.01;
 /// … and fewest when a case waits for the verdict that it is the same object: one box in the old place may be
-/// chance, two are not.
+/// chance, two are not …
 const FEWEST_PRESSING: usize = 2;
+/// … and one is enough where it is 20 to 1 before any box, in natural log-odds.
+const HARDLY_OTHER: f32 = -3.0;
 /// One in so many boxes, and at least one, is left out at either end before the mean is taken: it was cut short, or
 /// taken on the way in.
 const TRIMMED: usize = 5;
@@ -36,6 +38,9 @@ const FEWEST_SHOWN: usize = 3;
 const SURELY_SAME: f32 = -5.0;
 /// … 1 to 3 when a case waits to be opened for the verdict …
 const LIKELY_SAME: f32 = -1.0;
+/// … which is as likely as not where the gap was no longer than [`SOON_S`]: most that stands there was seen then,
+/// and whoever comes to look at it finds something …
+const EVEN: f32 = 0.0;
 /// … and 400 to 1 for another object, since that verdict cannot be taken back.
 const SURELY_OTHER: f32 = 6.0;
 /// For the same reason, at the end of a trial that has come to no clear verdict, 3 to 1.
@@ -189,7 +194,11 @@ impl Trial {
         }
         self.heard.push((*seen, shown));
         let heard = self.heard.len();
-        let fewest = if hurry.pressing { FEWEST_PRESSING } else { FEWEST };
+        let fewest = match hurry.pressing {
+            true if self.odds <= HARDLY_OTHER => 1,
+            true => FEWEST_PRESSING,
+            false => FEWEST,
+        };
         if heard < fewest {
             return None;
         }
@@ -207,7 +216,11 @@ impl Trial {
         if spread.is_astray(&self.settled(mean), &self.heard[0].0, self.heard[0].1) {
             odds += MANOEUVRE;
         }
-        let surely_same = if hurry.pressing { LIKELY_SAME } else { SURELY_SAME };
+        let surely_same = match hurry.pressing {
+            true if self.gap_s <= SOON_S => EVEN,
+            true => LIKELY_SAME,
+            false => SURELY_SAME,
+        };
         // What has just passed in front may still cut edges off: these are waited for.
         let all_shown = middles.iter().all(|&(_, boxes)| boxes >= FEWEST_SHOWN);
         let moment_s = MOMENT_S.max(MOMENT_SHARE * hurry.dwell_s);
@@ -315,6 +328,38 @@ mod tests {
     fn what_stands_exactly_where_it_stood_is_the_same_and_what_stands_aside_is_another() {
         assert_eq!(verdict(0.0, 5.0, [true; 4]), Some(Verdict::Same));
         assert_eq!(verdict(0.02, 5.0, [true; 4]), Some(Verdict::Other));
+    }
+
+    #[test]
+    fn where_a_case_waits_one_box_is_enough_if_it_was_hardly_another() {
+        let (mean, spread) = settled();
+        let after = |gap: Gap| {
+            let mut trial = Trial::new(CaptureTime::default(), gap);
+            let hurry = Hurry { pressing: true, ..HURRY };
+            let mut hear = |n| trial.hear(look(n), (&mean, [true; 4]), &[mean; 2], &spread, hurry, None);
+            (hear(0), hear(1))
+        };
+        assert_eq!(after(gap(1.0)).0, Some(Verdict::Same));
+        // Two where it was seen empty.
+        assert_eq!(after(gap(5.0)), (None, Some(Verdict::Same)));
+    }
+
+    #[test]
+    fn where_a_case_waits_an_even_chance_is_enough_but_not_after_a_long_gap() {
+        let (mean, spread) = settled();
+        let seen = shifted(0.006);
+        let verdict = |lasted_s: f64, odds: f32| {
+            let mut trial = Trial::new(CaptureTime::default(), Gap { lasted_s, ..gap(5.0) });
+            trial.odds = odds;
+            let hurry = Hurry { pressing: true, ..HURRY };
+            (0..3).find_map(|n| trial.hear(look(n), (&seen, [true; 4]), &[mean; 2], &spread, hurry, None))
+        };
+        let highest = |lasted_s: f64| {
+            let odds = (0..80).map(|n| 0.1 * n as f32);
+            odds.filter(|&odds| verdict(lasted_s, odds) == Some(Verdict::Same)).last().unwrap()
+        };
+        let more = highest(50.0) - highest(70.0);
+        assert!((more - 1.0).abs() < 0.11, "{more}");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use gridpatrol::clock::CaptureTime;
 use super::baseline::per_track_dwell;
 use super::crossing::{Subject, measure};
 use super::mot::Mot;
+use super::oracle::oracle;
 use super::play::{plan_of, play_timed};
 use super::score::{Score, score_openings, score_timed, told};
 use super::sent::sent;
@@ -22,6 +23,8 @@ pub struct Row {
     pub score: Score,
     /// Of per-track dwell.
     pub naive: Score,
+    /// Of an observer who is told which box is of which car; `None` where that is no question.
+    pub oracle: Option<Score>,
     /// Bytes of the events as JSON.
     pub bytes: usize,
     /// Cases that the throttle held back, to be counted by a later message.
@@ -40,6 +43,9 @@ impl Row {
     fn add(&mut self, other: Self) {
         self.score.add(other.score);
         self.naive.add(other.naive);
+        if let Some(oracle) = other.oracle {
+            self.oracle.get_or_insert_default().add(oracle);
+        }
         self.bytes += other.bytes;
         self.held_back += other.held_back;
         self.cpu += other.cpu;
@@ -99,6 +105,7 @@ fn one(kind: Kind, seed: u64, noise: &Noise, interval: f64) -> Row {
     Row {
         score,
         naive,
+        oracle: oracle(&plan, &scene),
         bytes: sent.bytes,
         held_back: sent.held_back,
         cpu: played.cpu,

@@ -150,7 +150,8 @@ pub fn film(
             Vec::new()
         };
         let detections = seen.iter().map(|seen| (seen.label, seen.score, seen.bbox)).collect();
-        looks.push(SceneLook { t, stamp: faults.stamp(t), view, detections });
+        let of = seen.iter().map(|seen| seen.thing).collect();
+        looks.push(SceneLook { t, stamp: faults.stamp(t), view, detections, of });
     }
 }
 

@@ -59,6 +59,18 @@ pub fn scene(
     let mut draft = drawn.next().expect("most scenes are fair");
     let looks = film(&draft.things, &draft.faults, length_s, interval, noise, &mut draft.dice);
     let name = format!("{name} {seed} {} {interval} s", noise.name);
-    let Draft { things, truth, faults, restarts, busy, .. } = draft;
-    Scene { name, zones, length_s, interval_s: interval, things, faults, looks, truth, restarts, busy }
+    let Draft { things, truth, culprits, faults, restarts, busy, .. } = draft;
+    Scene {
+        name,
+        zones,
+        length_s,
+        interval_s: interval,
+        things,
+        faults,
+        looks,
+        truth,
+        culprits,
+        restarts,
+        busy,
+    }
 }

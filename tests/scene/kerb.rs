@@ -12,7 +12,7 @@ pub const DWELL_S: f64 = 60.0;
 pub const LENGTH_S: f64 = 900.0;
 /// After so many seconds without a look, what stands in a place may be another car than before: its dwell begins
 /// anew.
-const FORGOTTEN_S: f64 = 300.0;
+pub const FORGOTTEN_S: f64 = 300.0;
 
 /// Foot lines in pixels.
 pub const FAR_LANE: f64 = 350.0;

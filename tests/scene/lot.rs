@@ -59,6 +59,7 @@ fn abandoned(draft: &mut Draft, x: f64, from: f64) {
     let due = from + DWELL_S;
     let towed = draft.dice.chance(0.5).then(|| due + draft.dice.between(0.2, 0.8) * DAY_S);
     let path = vec![(from, x, FOOT), (towed.unwrap_or(LENGTH_S + 60.0), x, FOOT)];
+    draft.culprits.push(draft.things.len());
     draft.things.push(Thing { label, width, height, path });
     let place = Some((x / WIDTH, (FOOT - height / 2.0) / HEIGHT));
     draft.truth.push(Violation { kind: "abandoned_vehicle", from, until: towed, due, place });

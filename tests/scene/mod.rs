@@ -24,6 +24,7 @@ pub mod kerb;
 pub mod lot;
 pub mod mot;
 pub mod night;
+pub mod oracle;
 pub mod pair;
 pub mod play;
 pub mod score;

@@ -62,6 +62,8 @@ pub struct SceneLook {
     pub view: &'static str,
     /// Label, score, box 0-1.
     pub detections: Vec<(&'static str, f32, [f32; 4])>,
+    /// The thing that each detection is of, which no engine is told; `None` for a ghost.
+    pub of: Vec<Option<usize>>,
 }
 
 /// A scene with its truth.
@@ -78,6 +80,8 @@ pub struct Scene {
     pub faults: Faults,
     pub looks: Vec<SceneLook>,
     pub truth: Vec<Violation>,
+    /// The thing that each of `truth` is about; empty where things are counted.
+    pub culprits: Vec<usize>,
     /// Moments at which the engine is to be stopped and started again from its saved state.
     pub restarts: Vec<f64>,
     /// Moments at which something comes or goes, or a case falls due, in seconds.
