@@ -112,6 +112,21 @@ fn one_case_per_track_doubles_cases_where_the_engine_does_not() {
     assert!(row.bytes > 1000 * row.score.messages && row.bytes < 16_384 * row.score.messages);
 }
 
+/// A place that was known for a moment before the step is merged with where the truck comes to stand after it.
+#[test]
+fn a_clock_that_steps_an_hour_ahead_while_a_truck_drives_in_makes_no_stop_an_hour_long() {
+    let row = row(kind("clock"), &Noise::CLEAN, 0.2, 447..448, 1, &|_| {});
+    assert!(row.score.is_right(), "{:#?}", row.score.notes);
+}
+
+/// Nothing is found of a car for seven seconds, and right before that three pass without a look: what is not looked at
+/// is not seen empty.
+#[test]
+fn three_seconds_without_a_look_are_no_empty_time_at_five_looks_a_second() {
+    let row = row(kind("gaps"), &Noise::NOISY, 0.2, 429..430, 1, &|_| {});
+    assert!(row.score.is_right() && row.score.cleared_early == 0, "{:#?}", row.score.notes);
+}
+
 /// A few seeds of every kind in which the engine is right; on the others the scoreboard counts what is wrong.
 #[test]
 fn one_case_per_violation_in_every_kind_of_scene_that_is_held() {

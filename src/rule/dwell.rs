@@ -104,7 +104,7 @@ impl Dwell {
         self.watch_manoeuvres(scene);
         self.judge_missed(scene, terms);
         self.take_new(scene, terms);
-        self.merge(scene.at);
+        self.merge(scene.at, terms.longest_blind_s());
         self.open(scene.at, terms, out);
         self.clear(scene, terms, out);
     }
@@ -371,8 +371,9 @@ impl Dwell {
     }
 
     /// Two slots that have come to mean the same place become one: the one with a case, or the older. Where one of them
-    /// knew only a part of the object, what is left knows the whole.
-    fn merge(&mut self, at: CaptureTime) {
+    /// knew only a part of the object, what is left knows the whole. What was not seen for longer than `longest_blind_s` says
+    /// nothing of what stands there now.
+    fn merge(&mut self, at: CaptureTime, longest_blind_s: f64) {
         let mut index = 0;
         while index < self.slots.len() {
             let newer = &self.slots[index];
@@ -393,7 +394,10 @@ impl Dwell {
             if kept.case.is_none() && dropped.case.is_some() {
                 std::mem::swap(kept, &mut dropped);
             }
-            if is_part(&kept.anchor, &dropped.anchor) {
+            let unseen_s = dropped.occupancy.last_seen.seconds_since(kept.occupancy.last_seen);
+            if kept.case.is_none() && unseen_s > longest_blind_s {
+                *kept = dropped;
+            } else if is_part(&kept.anchor, &dropped.anchor) {
                 kept.complete(dropped);
             }
         }
