@@ -355,8 +355,8 @@ mod tests {
             (0..3).find_map(|n| trial.hear(look(n), (&seen, [true; 4]), &[mean; 2], &spread, hurry, None))
         };
         let highest = |lasted_s: f64| {
-            let odds = (0..80).map(|n| 0.1 * n as f32);
-            odds.filter(|&odds| verdict(lasted_s, odds) == Some(Verdict::Same)).last().unwrap()
+            let odds = (0..80).map(|n: i16| 0.1 * f32::from(n));
+            odds.rev().find(|&odds| verdict(lasted_s, odds) == Some(Verdict::Same)).unwrap()
         };
         let more = highest(50.0) - highest(70.0);
         assert!((more - 1.0).abs() < 0.11, "{more}");
