@@ -6,6 +6,7 @@ mod drift;
 mod hidden;
 mod lifecycle;
 pub(crate) mod occupancy;
+mod part;
 mod shift;
 mod slot;
 mod spread;
@@ -15,6 +16,7 @@ mod trial;
 
 pub use lifecycle::{Case, CaseId, Change, Happening, RuleIndex};
 pub(crate) use occupancy::LONGEST_STEP_S;
+pub(crate) use part::{same_foot, shows_part};
 pub(crate) use shift::{Sign, aside, common, others};
-pub(crate) use slot::{Identity, Slot, same_foot, shows_part};
+pub(crate) use slot::{Identity, Slot};
 pub use throttle::Throttle;

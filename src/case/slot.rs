@@ -10,27 +10,17 @@ use serde::{Deserialize, Serialize};
 
 use super::lifecycle::Case;
 use super::occupancy::{KNOWN_LATE_S, Occupancy};
+use super::part::{extends, grows, is_next_to, shows_part};
 use super::shift::{self, Lately, Others, Sign};
 use super::spread::Spread;
 use super::trial::{Gap, Hurry, Trial, Verdict};
 use crate::clock::CaptureTime;
 use crate::detect::{BBox, Detection};
 
-/// How far apart the lower edges of two boxes of one object may be, in heights of the higher one.
-const SAME_FOOT: f32 = 0.15;
-/// What is found inside of something else, with at least so much of it, and ends at the same line on the ground is a part
-/// of it: another object there would stand beside it …
-const INSIDE: f32 = 0.7;
-/// … if it is no larger than this share of it; what is larger is the same thing found twice, and either box will do.
-const LARGEST_PART: f32 = 0.75;
 /// IoU of two boxes of one part.
 const SAME_PART: f32 = 0.5;
 /// A part is known when it was found so often for the whole.
 const KNOWN_PART: u32 = 2;
-/// How far apart edges that two views of one object share may be, in box sizes …
-const SHARED: f32 = 0.05;
-/// … and how much wider the whole of it is than the part, at least.
-const MORE: f32 = 0.25;
 /// The least mean score of its sightings with which a place opens a case, as a share of the rule's score. What is
 /// half hidden on a dark street has scores about the rule's own; what is not there at all has clearly lower ones.
 const CONVINCING: f32 = 0.9;
@@ -39,6 +29,9 @@ const SETTLED_S: f64 = 10.0;
 /// Something on its way out and something on its way in are at least so many seconds apart: a car is seen on either for
 /// two or three.
 const APART_S: f64 = 6.0;
+/// What comes to stand in a place was seen beside it so many seconds before at most: a track that was lost for longer may
+/// have gone over to something else.
+const STOPS_S: f64 = 4.5;
 
 /// One place and what is known about it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -78,12 +71,18 @@ pub(crate) struct Slot {
     /// that; when that was first and last.
     #[serde(default)]
     passer: Option<(u64, CaptureTime, CaptureTime)>,
+    /// The track of what was last seen on its way since the last sighting.
+    #[serde(default)]
+    comer: Option<(u64, CaptureTime)>,
     #[serde(default)]
     standing: Standing,
     spread: Spread,
     #[serde(default)]
     lately: Lately,
     trial: Option<Trial>,
+    /// What was believed of the place before what is on trial was found.
+    #[serde(default)]
+    before: Option<Occupancy>,
     /// A part of it that a detector finds for all of it now and then, and how often it has.
     #[serde(default)]
     part: Option<(BBox, u32)>,
@@ -149,10 +148,12 @@ impl Slot {
             track: None,
             departed: false,
             passer: None,
+            comer: None,
             standing: Standing::default(),
             spread: Spread::new(),
             lately: Lately::default(),
             trial: None,
+            before: None,
             part: None,
             followed: None,
         }
@@ -192,6 +193,11 @@ impl Slot {
             came: self.departure.zip(self.manoeuvre).is_some_and(|(left, came)| {
                 left >= self.occupancy.last_seen && came.seconds_since(left) >= APART_S
             }),
+            arrived: track.filter(|_| {
+                self.comer.is_some_and(|(comer, when)| {
+                    Some(comer) == track && self.track != track && at.seconds_since(when) <= STOPS_S
+                })
+            }),
             watched: self.occupancy.was_watched(at),
             shows: self.occupancy.manoeuvre_shows(at),
             nudged: self.occupancy.lost_view(),
@@ -199,6 +205,7 @@ impl Slot {
         let trial = Trial::new(at, gap);
         if self.trial.as_ref().is_none_or(|running| running.odds() < trial.odds()) {
             self.trial = Some(trial);
+            self.before = Some(self.occupancy.clone());
             self.lately = Lately::default();
         }
     }
@@ -206,9 +213,13 @@ impl Slot {
     /// It was sighted with `score`, as a part of `track`.
     pub(crate) fn rate(&mut self, score: f32, track: Option<u64>) {
         self.standing.hear(score);
+        if let Some(trial) = &mut self.trial {
+            trial.follow(track);
+        }
         self.track = track;
         self.departed = false;
         self.passer = None;
+        self.comer = None;
     }
 
     /// The track by which it was last found.
@@ -228,7 +239,7 @@ impl Slot {
 
     /// Something was seen at `at` where an object is shortly before it gets to this place or after it has left it; `track`
     /// is its number and when it was first seen.
-    pub(crate) fn pass(&mut self, at: CaptureTime, track: Option<(u64, CaptureTime)>) {
+    pub(crate) fn pass(&mut self, at: CaptureTime, track: Option<(u64, CaptureTime)>, seen: &BBox) {
         match track {
             // It was seen while this place was occupied, so it did not leave it.
             Some((number, since)) if since < self.occupancy.last_seen && Some(number) != self.track => {
@@ -236,7 +247,11 @@ impl Slot {
                     self.passer.filter(|&(known, ..)| known == number).map_or(at, |(_, first, _)| first);
                 self.passer = Some((number, first, at));
             }
-            _ => self.note_manoeuvre(at),
+            _ => {
+                self.note_manoeuvre(at);
+                let comer = track.filter(|_| is_next_to(&self.anchor, seen));
+                self.comer = comer.map(|(number, _)| (number, at));
+            }
         }
     }
 
@@ -310,6 +325,10 @@ impl Slot {
         let hurry = Hurry { pressing, dwell_s };
         let is_part = self.is_known_part(seen) && shows_part(seen, &self.anchor);
         let Some(trial) = &mut self.trial else {
+            if self.spread.is_new() && grows(&self.anchor, seen) {
+                self.uncover(seen);
+                return Identity::Same;
+            }
             if self.spread.is_astray(&self.anchor, seen, shown) {
                 self.manoeuvre = Some(self.occupancy.last_seen);
             }
@@ -348,6 +367,11 @@ impl Slot {
         self.trial.is_some()
     }
 
+    /// Whether what is found here at `at` may be another object than before.
+    pub(crate) fn is_doubtful(&self, at: CaptureTime) -> bool {
+        self.is_on_trial() || self.occupancy.is_doubted(at)
+    }
+
     /// Takes `seen` as the first whole view of an object of which only a part was known.
     pub(crate) fn uncover(&mut self, seen: &BBox) {
         self.anchor = *seen;
@@ -357,12 +381,18 @@ impl Slot {
     }
 
     /// Looks before `at` were of a camera that was already turned away: what has become of a place that was new by then is
-    /// forgotten, and so is where one was followed to.
+    /// forgotten, and so is what was found since in one that was seen empty, and where one was followed to.
     pub(crate) fn unlearn(&mut self, at: CaptureTime) {
         let (born, bbox) = self.born;
         if at.seconds_since(born) <= KNOWN_LATE_S && self.case.is_none() {
             self.uncover(&bbox);
             return;
+        }
+        if self.trial.as_ref().is_some_and(|trial| at.seconds_since(trial.since) <= KNOWN_LATE_S)
+            && let Some(before) = self.before.take()
+        {
+            self.trial = None;
+            self.occupancy = before;
         }
         let (dx, dy) = self.followed_since(at);
         if (dx, dy) != (0.0, 0.0) {
@@ -398,29 +428,6 @@ impl Slot {
     }
 }
 
-/// Whether `whole` is `part` and more on one side of it: what was known of an object beside something that hid the rest.
-/// Another object does not share three edges with the one before.
-fn extends(part: &BBox, whole: &BBox) -> bool {
-    let (w, h) = (part.width(), part.height());
-    let (left, right) = (part.x1 - whole.x1, whole.x2 - part.x2);
-    let (kept, more) = (left.min(right), left.max(right));
-    let same = |off: f32, size: f32| off.abs() <= SHARED * size;
-    more >= MORE * w && same(kept, w) && same(whole.y1 - part.y1, h) && same(whole.y2 - part.y2, h)
-}
-
-/// Whether `seen` is of a part of what stands in `whole`: detectors take the front of a car for one now and then.
-pub(crate) fn shows_part(seen: &BBox, whole: &BBox) -> bool {
-    whole.meets(seen)
-        && seen.covered_by(whole) >= INSIDE
-        && same_foot(seen, whole)
-        && seen.area() < LARGEST_PART * whole.area()
-}
-
-/// Whether both boxes end at the same line on the ground, as a part of an object and the whole of it do.
-pub(crate) fn same_foot(a: &BBox, b: &BBox) -> bool {
-    (a.y2 - b.y2).abs() <= SAME_FOOT * a.height().max(b.height())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -428,24 +435,16 @@ mod tests {
     const PART: BBox = BBox { x1: 0.46, y1: 0.45, x2: 0.52, y2: 0.55 };
 
     #[test]
-    fn the_whole_shares_three_edges_with_its_part_and_another_object_does_not() {
-        assert!(extends(&PART, &BBox { x1: 0.40, ..PART }));
-        assert!(!extends(&PART, &BBox { x1: 0.40, x2: 0.58, ..PART }));
-        assert!(!extends(&PART, &BBox { x1: 0.40, y1: 0.43, ..PART }));
-        assert!(!extends(&PART, &PART));
-    }
-
-    #[test]
     fn what_was_seen_elsewhere_while_the_place_was_occupied_did_not_leave_it() {
         let at = |seconds| CaptureTime::default().plus_seconds(seconds);
         let seen = Detection { label: crate::detect::Label(0), score: 0.7, bbox: PART };
         let mut slot = Slot::new(0, seen, 0, at(10.0), at(0.0));
         slot.rate(0.7, Some(1));
-        slot.pass(at(12.0), Some((2, at(5.0))));
+        slot.pass(at(12.0), Some((2, at(5.0))), &PART);
         assert_eq!(slot.manoeuvre, None);
         for leaving in [(1, at(0.0)), (3, at(11.0))] {
             let mut slot = slot.clone();
-            slot.pass(at(12.0), Some(leaving));
+            slot.pass(at(12.0), Some(leaving), &PART);
             assert_eq!(slot.manoeuvre, Some(at(12.0)));
         }
         // Found here by the same track: it came to stay.
@@ -521,5 +520,78 @@ mod tests {
         assert!(!slot.is_convincing(0.45), "a shadow that passes the score twice");
         (0..5).for_each(|_| slot.rate(0.7, None));
         assert!(slot.is_convincing(0.45));
+    }
+
+    /// A place that was seen empty for a while, with what came near it meanwhile.
+    fn emptied(comer: BBox) -> Slot {
+        let at = |seconds: u32| CaptureTime::default().plus_seconds(f64::from(seconds));
+        let seen = Detection { label: crate::detect::Label(0), score: 0.7, bbox: PART };
+        let mut slot = Slot::new(0, seen, 0, at(0), at(0));
+        (1..30).for_each(|n| slot.occupancy.hit(at(2 * n), crate::case::occupancy::Hit::Sure));
+        slot.rate(0.7, Some(1));
+        (30..37).for_each(|n| slot.occupancy.miss(at(2 * n), 5.0));
+        slot.pass(at(72), Some((2, at(72))), &comer);
+        slot
+    }
+
+    #[test]
+    fn what_was_followed_from_beside_the_place_into_it_is_likelier_another_unless_the_track_goes_elsewhere() {
+        let at = |seconds: f64| CaptureTime::default().plus_seconds(seconds);
+        let odds = |comer: BBox, found: f64, tracks: [u64; 2]| {
+            let mut slot = emptied(comer);
+            slot.suspect(at(found), Some(tracks[0]));
+            for (n, track) in tracks.into_iter().enumerate() {
+                slot.occupancy.hit(at(found + 2.0 * n as f64), crate::case::occupancy::Hit::Sure);
+                slot.rate(0.7, Some(track));
+                let _ = slot.settle(&PART, [true; 4], 600.0, None, None);
+            }
+            slot.trial.unwrap().odds()
+        };
+        let beside = shift::moved(&PART, (0.02, 0.03));
+        let arrived = odds(beside, 74.0, [2, 2]);
+        let known = odds(beside, 74.0, [3, 3]);
+        assert!(arrived > known + 1.5, "{arrived} {known}");
+        assert_eq!(odds(beside, 74.0, [2, 4]), known, "the track was only matched with what stands there");
+        assert_eq!(odds(PART, 74.0, [2, 2]), known, "it was in the place already");
+        assert_eq!(odds(shift::moved(&PART, (0.055, 0.0)), 74.0, [2, 2]), known, "nobody brakes so hard");
+        assert_eq!(odds(beside, 78.0, [2, 2]), odds(beside, 78.0, [3, 3]), "the track was lost for long");
+    }
+
+    #[test]
+    fn what_a_turned_camera_found_in_an_emptied_place_is_forgotten() {
+        let at = |seconds: f64| CaptureTime::default().plus_seconds(seconds);
+        let mut slot = emptied(PART);
+        slot.born.0 = at(0.0);
+        let before = slot.occupancy.clone();
+        slot.suspect(at(74.0), Some(2));
+        slot.occupancy.hit(at(74.0), crate::case::occupancy::Hit::Sure);
+        slot.unlearn(at(76.0));
+        assert!(!slot.is_on_trial() && slot.occupancy == before);
+    }
+
+    #[test]
+    fn what_is_seen_wider_soon_after_it_came_is_as_wide_as_that_and_what_was_seen_often_is_not() {
+        let at = |seconds: u32| CaptureTime::default().plus_seconds(f64::from(seconds));
+        let whole = BBox { x1: 0.40, ..PART };
+        let seen = Detection { label: crate::detect::Label(0), score: 0.7, bbox: PART };
+        for (looks, grows) in [(1, true), (20, false)] {
+            let mut slot = Slot::new(0, seen, 0, at(0), at(0));
+            for n in 1..=looks {
+                slot.occupancy.hit(at(n), crate::case::occupancy::Hit::Sure);
+                let _ = slot.settle(&PART, [true; 4], 600.0, None, None);
+            }
+            let _ = slot.settle(&whole, [true; 4], 600.0, None, None);
+            assert_eq!(slot.anchor == whole, grows);
+        }
+    }
+
+    #[test]
+    fn a_place_that_was_seen_empty_stays_doubtful_until_the_verdict() {
+        let at = |seconds: f64| CaptureTime::default().plus_seconds(seconds);
+        let mut slot = emptied(PART);
+        assert!(slot.is_doubtful(at(74.0)));
+        slot.suspect(at(74.0), Some(2));
+        slot.occupancy.hit(at(74.0), crate::case::occupancy::Hit::Sure);
+        assert!(slot.is_doubtful(at(76.0)), "what is larger may be another one");
     }
 }

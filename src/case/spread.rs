@@ -81,6 +81,11 @@ impl Spread {
         (self.edges.into_iter().min().unwrap_or(1), &self.variance)
     }
 
+    /// Whether an edge was seen so seldom that it may be elsewhere.
+    pub(crate) fn is_new(&self) -> bool {
+        self.edges.into_iter().any(|boxes| boxes < Self::FEWEST)
+    }
+
     /// Whether an edge was hardly seen, though others were.
     fn is_unknown(&self, edge: usize) -> bool {
         self.edges[edge] < Self::FEWEST && self.edges.iter().any(|&boxes| boxes >= Self::FEW)

@@ -65,6 +65,8 @@ const GLARE_S: f64 = 900.0;
 const MANOEUVRE: f32 = 3.0;
 /// What it says more if one was seen on its way out and one, later, on its way in.
 const SECOND: f32 = 2.0;
+/// What it says more if what is found was itself followed from beside the place into it: 7 to 1.
+const ARRIVED: f32 = 2.0;
 /// What it says against another object if nothing was seen to leave or to come although the place was watched closely:
 /// the same, since a car takes seconds for it.
 const UNSEEN_MANOEUVRE: f32 = 3.0;
@@ -107,6 +109,8 @@ pub(crate) struct Gap {
     pub(crate) left: bool,
     /// Whether that was so twice, at either end of it.
     pub(crate) came: bool,
+    /// The track by which what is found now was seen beside the place shortly before, and followed into it …
+    pub(crate) arrived: Option<u64>,
     /// … and whether it would have been …
     pub(crate) watched: bool,
     /// … or else how surely, in natural log-odds.
@@ -122,6 +126,9 @@ pub(crate) struct Trial {
     pub(crate) since: CaptureTime,
     /// Log-odds that it is another object, before any of its boxes.
     odds: f32,
+    /// The track by which it was followed into the place.
+    #[serde(default)]
+    arrived: Option<u64>,
     #[serde(default)]
     nudged: bool,
     /// How long the gap before it lasted, in seconds.
@@ -140,7 +147,18 @@ pub(crate) struct Trial {
 impl Trial {
     /// Of something found at `since` after `gap`.
     pub(crate) fn new(since: CaptureTime, gap: Gap) -> Self {
-        let Gap { stood_s, lasted_s: gap_s, unseen_s, emptiness, left, came, watched, shows, nudged } = gap;
+        let Gap {
+            stood_s,
+            lasted_s: gap_s,
+            unseen_s,
+            emptiness,
+            left,
+            came,
+            arrived,
+            watched,
+            shows,
+            nudged,
+        } = gap;
         let most = MOST_EMPTINESS + (gap_s / GLARE_S).max(1.0).ln() as f32;
         let turnover_s = if gap_s > SOON_S.max(stood_s) && !nudged { gap_s } else { TURNOVER_S.max(stood_s) };
         let turnover = (gap_s.max(1.0) / turnover_s).ln() as f32;
@@ -151,7 +169,17 @@ impl Trial {
             (false, true) => odds - UNSEEN_MANOEUVRE,
             (false, false) => odds - shows.min(UNSEEN_MANOEUVRE),
         };
-        Self { since, odds, nudged, gap_s, unseen_s, parts: 0, heard: Vec::with_capacity(2 * MOST) }
+        let odds = if arrived.is_some() { odds + ARRIVED } else { odds };
+        Self { since, odds, arrived, nudged, gap_s, unseen_s, parts: 0, heard: Vec::with_capacity(2 * MOST) }
+    }
+
+    /// It is sighted as a part of `track`. If the track that led into the place is not the one of the sighting after the
+    /// first, it was only matched with what stands there.
+    pub(crate) fn follow(&mut self, track: Option<u64>) {
+        if self.heard.len() == 1 && self.arrived.is_some() && self.arrived != track {
+            self.arrived = None;
+            self.odds -= ARRIVED;
+        }
     }
 
     /// When the gap before it began.
@@ -303,6 +331,7 @@ mod tests {
             emptiness,
             left: false,
             came: false,
+            arrived: None,
             watched: false,
             shows: 0.0,
             nudged: false,

@@ -57,6 +57,8 @@ const FORGET_S: f64 = 10.0;
 /// … or after so many usual steps between looks: with one of four looks missing it, one object in a million is missed so
 /// often, and one in a thousand for half of that.
 const FORGET_LOOKS: f64 = 10.0;
+/// … unless this one is found so steadily that its absence is as good as certain sooner, in natural log-odds …
+const SURELY_GONE: f32 = 10.0;
 /// … or after so many seconds if what stood in it was seen to drive away: what is found there then is something else.
 const DEPARTED_S: f64 = 3.0;
 /// What the tracker calls still was seen in its place so often at least.
@@ -155,7 +157,9 @@ impl Dwell {
                     continue;
                 }
                 let overlap = anchor.iou(seen);
-                if overlap >= SAME_PLACE {
+                // What is larger may be all of it at last, or another one: that is for the trial to say.
+                let tried = self.slots[row].is_doubtful(scene.at) && is_part(anchor, seen);
+                if overlap >= SAME_PLACE || tried {
                     assignment.set(row, column, overlap);
                 }
             }
@@ -260,10 +264,7 @@ impl Dwell {
             }
             let whole = standing.iter().enumerate().position(|(column, &index)| {
                 let seen = &scene.detections[index].bbox;
-                !placed[column]
-                    && scene.groups[index] == slot.group
-                    && slot.anchor.covered_by(seen) >= KNOWN_PART
-                    && same_foot(&slot.anchor, seen)
+                !placed[column] && scene.groups[index] == slot.group && is_part(&slot.anchor, seen)
             });
             if let Some(column) = whole {
                 let index = standing[column];
@@ -297,7 +298,7 @@ impl Dwell {
                     && !has_place(index);
                 if leaves_or_comes {
                     let track = scene.tracker.track_of(index);
-                    slot.pass(scene.at, track.map(|track| (track.number, track.first_seen)));
+                    slot.pass(scene.at, track.map(|track| (track.number, track.first_seen)), &detection.bbox);
                 }
             }
         }
@@ -383,7 +384,7 @@ impl Dwell {
                     && (older.case.is_none() || newer.case.is_none())
                     && (is_part(&newer.anchor, &older.anchor)
                         || older.anchor.iou(&newer.anchor) >= AGAIN
-                        || (is_part(&older.anchor, &newer.anchor) && !older.occupancy.is_doubted(at)))
+                        || (is_part(&older.anchor, &newer.anchor) && !older.is_doubtful(at)))
             });
             let Some(older) = same else {
                 index += 1;
@@ -444,7 +445,8 @@ impl Dwell {
     }
 
     fn clear(&mut self, scene: &Scene<'_>, terms: &Terms, out: &mut Vec<Happening>) {
-        let forget_s = terms.clear_s.min(FORGET_S).max(FORGET_LOOKS * scene.usual_step_s);
+        let soon_s = terms.clear_s.min(FORGET_S);
+        let forget_s = soon_s.max(FORGET_LOOKS * scene.usual_step_s);
         self.slots.retain(|slot| match &slot.case {
             Some(case) => {
                 let empty = slot.occupancy.is_empty(terms.clear_s);
@@ -454,7 +456,11 @@ impl Dwell {
                 !empty
             }
             None => {
-                let forget_s = if slot.has_departed() { DEPARTED_S.min(forget_s) } else { forget_s };
+                let forget_s = match slot.has_departed() {
+                    true => DEPARTED_S.min(forget_s),
+                    false if slot.occupancy.emptiness() >= SURELY_GONE => soon_s,
+                    false => forget_s,
+                };
                 let forget_s = terms.absence_s.unwrap_or(forget_s);
                 !slot.occupancy.was_fleeting() && !slot.occupancy.is_empty(forget_s)
             }
