@@ -16,7 +16,7 @@ mod trial;
 
 pub use lifecycle::{Case, CaseId, Change, Happening, RuleIndex};
 pub(crate) use occupancy::LONGEST_STEP_S;
-pub(crate) use part::{same_foot, shows_part};
+pub(crate) use part::{extends, same_foot, shares_ground, shows_part};
 pub(crate) use shift::{Sign, aside, common, others};
 pub(crate) use slot::{Identity, Slot};
 pub use throttle::Throttle;

@@ -367,9 +367,11 @@ impl Occupancy {
         self.log_odds <= SURE_EMPTY && self.misses >= 3 && self.empty_s >= clear_s
     }
 
-    /// Whether something that was there for a moment has gone: fewer than three hits and no belief left.
+    /// Whether something that was there for a moment has gone: fewer than three hits, or as many as are credited to what was
+    /// seen once and is still, if by then it would be known that the camera was turned away; and no belief left.
     pub(crate) fn was_fleeting(&self) -> bool {
-        self.hits < 3 && self.log_odds <= SURE_EMPTY
+        let fleeting = self.hits < 3 || (self.hits == 3 && self.empty_s > KNOWN_LATE_S);
+        fleeting && self.log_odds <= SURE_EMPTY
     }
 
     /// The belief, in natural log-odds.

@@ -9,6 +9,8 @@ const SAME_FOOT: f32 = 0.15;
 const INSIDE: f32 = 0.7;
 /// … if it is no larger than this share of it; what is larger is the same thing found twice, and either box will do.
 const LARGEST_PART: f32 = 0.75;
+/// Two boxes that end at the same line are of one object if so much of the smaller one lies in the other.
+const SAME_GROUND: f32 = 0.6;
 /// How far apart edges that two views of one object share may be, in box sizes …
 const SHARED: f32 = 0.05;
 /// … and how much wider the whole of it is than the part, at least.
@@ -38,7 +40,7 @@ pub(super) fn grows(part: &BBox, whole: &BBox) -> bool {
 
 /// Whether `whole` is `part` and more on one side of it: what was known of an object beside something that hid the rest.
 /// Another object does not share three edges with the one before.
-pub(super) fn extends(part: &BBox, whole: &BBox) -> bool {
+pub(crate) fn extends(part: &BBox, whole: &BBox) -> bool {
     let (w, h) = (part.width(), part.height());
     let (left, right) = (part.x1 - whole.x1, whole.x2 - part.x2);
     let (kept, more) = (left.min(right), left.max(right));
@@ -52,6 +54,13 @@ pub(crate) fn shows_part(seen: &BBox, whole: &BBox) -> bool {
         && seen.covered_by(whole) >= INSIDE
         && same_foot(seen, whole)
         && seen.area() < LARGEST_PART * whole.area()
+}
+
+/// Whether both boxes end at the same line on the ground and so much of the smaller one lies in the other that no two objects
+/// stand there: one would stand in the other.
+pub(crate) fn shares_ground(a: &BBox, b: &BBox) -> bool {
+    let (less, more) = if a.area() <= b.area() { (a, b) } else { (b, a) };
+    a.meets(b) && less.covered_by(more) >= SAME_GROUND && same_foot(a, b)
 }
 
 /// Whether both boxes end at the same line on the ground, as a part of an object and the whole of it do.

@@ -1,7 +1,8 @@
 //! Where the edges of an object are, how steadily a detector puts them there, and how unlike those of another one they are.
 //!
 //! # Invariants
-//! - An edge that does not show, or lies so far inside that something hides it, moves nothing.
+//! - An edge that does not show, or lies so far inside that something hides it, moves nothing; one that is seen farther out
+//!   than it was known shows, whatever stands there.
 //! - What all edges do by the same way may be the view that was nudged; others that stand still speak against that.
 
 use serde::{Deserialize, Serialize};
@@ -110,7 +111,8 @@ impl Spread {
             let inside = if edge < 2 { *off } else { -*off };
             let cut_off =
                 *boxes >= Self::KNOWN_BOXES && inside > (ASTRAY * variance.sqrt()).max(Self::CUT_OFF);
-            if !shown[edge] || cut_off {
+            let hidden = !shown[edge] && -inside <= Self::CLIP * variance.sqrt();
+            if hidden || cut_off {
                 *off = 0.0;
                 whole = false;
                 continue;

@@ -41,7 +41,11 @@ impl Candidates {
             }
             let is_in = |anchor: &BBox, overlap: f32| anchor.meets(bbox) && anchor.iou(bbox) >= overlap;
             let is_known = || slots.iter().any(|slot| slot.case.is_some() && is_in(&slot.anchor, SAME_PLACE));
-            if scene.is_seen_through(index) && !is_known() {
+            // What hid it and is not found any more has driven off if it is found just where it was.
+            let is_back = || {
+                !scene.is_surely_seen_through(index) && anchors.iter().any(|anchor| is_in(anchor, IN_PLACE))
+            };
+            if scene.is_seen_through(index) && !is_known() && !is_back() {
                 continue;
             }
             if !scene.is_moving(index) || anchors.iter().any(|anchor| is_in(anchor, IN_PLACE)) {

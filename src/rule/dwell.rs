@@ -21,7 +21,8 @@ use super::landmarks;
 use super::scene::{Hiding, Scene, Terms, happening};
 use crate::case::occupancy::{Hit, KNOWN_LATE_S};
 use crate::case::{
-    Case, Change, Happening, Identity, Sign, Slot, aside, common, others, same_foot, shows_part,
+    Case, Change, Happening, Identity, Sign, Slot, aside, common, extends, others, same_foot, shares_ground,
+    shows_part,
 };
 use crate::clock::CaptureTime;
 use crate::detect::{BBox, Detection};
@@ -343,8 +344,10 @@ impl Dwell {
             // What only stops may still come to stand where something else is known to.
             let known = |slot: &Slot, found: bool| {
                 slot.group == scene.groups[index]
-                    && ((found
-                        && (slot.anchor.iou(seen) >= AGAIN || seen.covered_by(&slot.anchor) >= INSIDE))
+                    && (((found || !slot.is_doubtful(scene.at))
+                        && (slot.anchor.iou(seen) >= AGAIN
+                            || seen.covered_by(&slot.anchor) >= INSIDE
+                            || shares_ground(&slot.anchor, seen)))
                         || (!stands && slot.anchor.meets(seen)))
             };
             if detection.score < terms.score
@@ -383,7 +386,9 @@ impl Dwell {
                     && older.anchor.meets(&newer.anchor)
                     && (older.case.is_none() || newer.case.is_none())
                     && (is_part(&newer.anchor, &older.anchor)
+                        || (newer.case.is_none() && shows_part(&newer.anchor, &older.anchor))
                         || older.anchor.iou(&newer.anchor) >= AGAIN
+                        || extends(&older.anchor, &newer.anchor)
                         || (is_part(&older.anchor, &newer.anchor) && !older.is_doubtful(at)))
             });
             let Some(older) = same else {

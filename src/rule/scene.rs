@@ -96,12 +96,21 @@ impl Scene<'_> {
     /// seen: then it is of something else, a shadow or a reflection. What has stood in front for long evidently hides
     /// nothing.
     pub(crate) fn is_seen_through(&self, index: usize) -> bool {
+        self.lies_behind(index, |track| track.last_seen == self.at || track.motion == Motion::Still)
+    }
+
+    /// The same where what is in front is found on this very look, and has not just driven off unseen.
+    pub(crate) fn is_surely_seen_through(&self, index: usize) -> bool {
+        self.lies_behind(index, |track| track.last_seen == self.at)
+    }
+
+    fn lies_behind(&self, index: usize, may_hide: impl Fn(&Track) -> bool) -> bool {
         let seen = &self.detections[index].bbox;
         self.covers.iter().zip(self.tracker.tracks()).any(|(cover, track)| {
             // Most lie elsewhere, and this is asked of each detection on each look: the cheap questions come first.
             cover.y2 > seen.y2
                 && cover.meets(seen)
-                && (track.last_seen == self.at || track.motion == Motion::Still)
+                && may_hide(track)
                 && seen.covered_by(cover) >= SEEN_THROUGH
                 && !self.is_fixture(track)
                 && !is_own(track, cover, seen, self.groups[index])
