@@ -405,6 +405,19 @@ mod tests {
         assert!(!place.is_doubted(at(80.0)), "that it was not found is no proof of another one");
     }
 
+    #[test]
+    fn what_was_seen_once_and_is_credited_for_being_still_is_forgotten_once_it_is_known_that_the_camera_is_not_turned()
+     {
+        let fleeting = |earlier: u32, misses: u32, step_s: f64| {
+            let mut place = Occupancy::new(at(0.0), at(0.0));
+            place.count_earlier(earlier);
+            (1..=misses).for_each(|n| place.miss(at(step_s * f64::from(n)), 5.0));
+            place.was_fleeting()
+        };
+        assert!(fleeting(2, 7, 2.0) && !fleeting(3, 7, 2.0));
+        assert!(!fleeting(2, 20, 0.2) && fleeting(1, 20, 0.2), "the camera may have been turned away");
+    }
+
     fn parked(seconds: u32) -> Occupancy {
         let mut place = Occupancy::new(at(0.0), at(0.0));
         for look in 1..=seconds * 5 {

@@ -12,7 +12,7 @@ const LARGEST_PART: f32 = 0.75;
 /// Two boxes that end at the same line are of one object if so much of the smaller one lies in the other.
 const SAME_GROUND: f32 = 0.6;
 /// How far apart edges that two views of one object share may be, in box sizes …
-const SHARED: f32 = 0.05;
+const SHARED: f32 = 0.08;
 /// … and how much wider the whole of it is than the part, at least.
 const MORE: f32 = 0.25;
 /// What comes to stand in a place was seen so far from it at most shortly before, in box sizes …

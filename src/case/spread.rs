@@ -111,6 +111,8 @@ impl Spread {
             let inside = if edge < 2 { *off } else { -*off };
             let cut_off =
                 *boxes >= Self::KNOWN_BOXES && inside > (ASTRAY * variance.sqrt()).max(Self::CUT_OFF);
+            // Nothing in front makes a box larger. It is followed no faster than others: the box may be of something on
+            // its way in, and what hides the edge then keeps the next ones from correcting it.
             let hidden = !shown[edge] && -inside <= Self::CLIP * variance.sqrt();
             if hidden || cut_off {
                 *off = 0.0;
@@ -240,4 +242,25 @@ fn is_off(off: &[f32; 4], edge: usize, least: f32) -> bool {
 fn offsets(mean: &BBox, seen: &BBox) -> [f32; 4] {
     let (w, h) = (mean.width().max(f32::EPSILON), mean.height().max(f32::EPSILON));
     [(seen.x1 - mean.x1) / w, (seen.y1 - mean.y1) / h, (seen.x2 - mean.x2) / w, (seen.y2 - mean.y2) / h]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_edge_that_is_seen_farther_out_than_it_was_known_is_not_hidden() {
+        let car = BBox { x1: 0.40, y1: 0.45, x2: 0.52, y2: 0.55 };
+        let at = |n: u32| CaptureTime::default().plus_seconds(f64::from(n));
+        let known = |first: f32, hidden: [bool; 4]| {
+            let (mut mean, mut spread) = (BBox { y2: first, ..car }, Spread::new());
+            (0..40).for_each(|n| spread.follow(at(n), &mut mean, &car, hidden.map(|hidden| !hidden)));
+            mean.y2
+        };
+        let below = [false, false, false, true];
+        let followed = known(0.50, below);
+        assert!((0.51..0.53).contains(&followed), "{followed}");
+        // What lies farther in may be all that something in front leaves.
+        assert_eq!(known(0.60, below), 0.60);
+    }
 }

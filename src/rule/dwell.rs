@@ -171,7 +171,7 @@ impl Dwell {
             let detection = scene.detections[index];
             let slot = &mut self.slots[row];
             doubt(slot, scene.at, track_of(scene, index));
-            let lost = scene.at.seconds_since(slot.occupancy.last_seen) > GAP_S.max(3.0 * scene.usual_step_s);
+            let lost = scene.at.seconds_since(slot.occupancy.last_seen) > gap_s(scene);
             let seen = &detection.bbox;
             if seen.iou(&slot.anchor) >= WHOLE || scene.is_settled_in_front(&slot.anchor, slot.group) {
                 slot.last_whole = scene.at;
@@ -192,7 +192,7 @@ impl Dwell {
             self.slots.iter_mut().filter(whole).for_each(|slot| slot.notice_part(seen));
         }
         signs.clear();
-        let recent = scene.at.plus_seconds(-GAP_S.max(3.0 * scene.usual_step_s));
+        let recent = scene.at.plus_seconds(-gap_s(scene));
         signs.extend(self.slots.iter().filter_map(|slot| slot.sign(recent)));
         let mut elsewhere = aside(signs);
         if let Some(by) = common(signs) {
@@ -343,12 +343,13 @@ impl Dwell {
             let seen = &detection.bbox;
             // What only stops may still come to stand where something else is known to.
             let known = |slot: &Slot, found: bool| {
+                let inside = || {
+                    seen.covered_by(&slot.anchor) >= INSIDE
+                        && scene.at.seconds_since(slot.occupancy.last_seen) <= gap_s(scene)
+                };
+                let again = || slot.anchor.iou(seen) >= AGAIN || shares_ground(&slot.anchor, seen);
                 slot.group == scene.groups[index]
-                    && (((found || !slot.is_doubtful(scene.at))
-                        && (slot.anchor.iou(seen) >= AGAIN
-                            || seen.covered_by(&slot.anchor) >= INSIDE
-                            || shares_ground(&slot.anchor, seen)))
-                        || (!stands && slot.anchor.meets(seen)))
+                    && (inside() || (found && again()) || (!stands && slot.anchor.meets(seen)))
             };
             if detection.score < terms.score
                 || !terms.holds(seen)
@@ -495,6 +496,11 @@ fn doubt(slot: &mut Slot, at: CaptureTime, track: Option<u64>) {
     if lost || slot.occupancy.is_doubted(at) {
         slot.suspect(at, track);
     }
+}
+
+/// What was not seen for longer than this, in seconds, was lost for a while.
+fn gap_s(scene: &Scene<'_>) -> f64 {
+    GAP_S.max(3.0 * scene.usual_step_s)
 }
 
 /// The number of the track of detection number `index`.

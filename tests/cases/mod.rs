@@ -1,5 +1,7 @@
 //! The core's promises, each in a test of its name, on scenes whose truth is known.
 
+mod part;
+
 use gridpatrol::case::{Change, Happening};
 use gridpatrol::clock::CaptureTime;
 use gridpatrol::config::ConfigFile;
