@@ -3,6 +3,8 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 # Debian keeps the broker that the tests start in /usr/sbin, which is not on every user's path.
 export PATH := $(PATH):/usr/sbin:/sbin
+# Tests at once: many of them wait for a broker, a camera or a timer and leave the processor to others meanwhile.
+export RUST_TEST_THREADS ?= $(shell echo $$((2 * $$(nproc))))
 # Arguments for `make demo`, e.g. make demo ARGS='--headless --for 30s'
 ARGS ?=
 # How many streets `make cases` draws at each level of noise.
