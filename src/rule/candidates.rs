@@ -2,7 +2,8 @@
 //!
 //! # Invariants
 //! - What is found inside of something else, and ends at the same line on the ground, is a part of it and no object.
-//! - What is found behind something that hides it was not seen, unless a case of it is open.
+//! - What is found behind something that hides it was not seen, unless a case of it is open, or what hid it is not found on
+//!   this look and it is found just where it was.
 //! - What moves stands in no place, unless it is where something is known to stand.
 
 use super::dwell::SAME_PLACE;
